@@ -1,0 +1,83 @@
+// swift-tools-version: 6.2
+// The floor plan. A target names only what stands below it; the build refuses an import that is not named here
+// (--explicit-target-dependency-import-check error, see Makefile).
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// Floor 0: a door to one C library, opened by one room.
+func door(_ name: String, library: String? = nil) -> Target {
+    .target(
+        name: name, path: "Sources/Doors/\(name)",
+        linkerSettings: library.map { [.linkedLibrary($0)] } ?? [])
+}
+
+/// Floor 1: what bytes are, what they mean, how they are proven.
+func ground(_ name: String, _ below: [String] = []) -> Target {
+    .target(name: name, dependencies: below.map { .byName(name: $0) }, path: "Sources/\(name)", swiftSettings: strict)
+}
+
+/// Floor 2: a room: ground and at most one door, never another room.
+func room(_ name: String, door: String? = nil) -> Target {
+    ground(name, ["Memory", "Tensors", "Protobuf", "Crypto"] + (door.map { [$0] } ?? []))
+}
+
+func tests(_ name: String, _ more: [String] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: ([name] + more).map { .byName(name: $0) }, path: "Tests/\(name)Tests",
+        swiftSettings: strict)
+}
+
+let ground = ["Memory", "Tensors", "Protobuf", "Crypto"]
+let rooms = [
+    "Reactor", "TLS", "HTTP2", "GRPC", "PredictionAPI", "OpenInference", "Health", "Reflection", "Models", "Repository",
+    "Identity", "ONNX",
+]
+
+let package = Package(
+    name: "vencejo",
+    products: [.executable(name: "vencejo", targets: ["vencejo"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // 0 doors
+        door("CLinux"), door("CFiles"), door("CNghttp2", library: "nghttp2"), door("CSSL", library: "ssl"),
+        door("CCrypto", library: "crypto"), door("CZlib", library: "z"), door("COnnxRuntime"),
+        // 1 ground
+        ground("Memory"), ground("Tensors", ["Memory"]), ground("Protobuf", ["Memory"]),
+        ground("Crypto", ["Memory", "CCrypto"]),
+        // 2 rooms
+        room("Reactor", door: "CLinux"), room("TLS", door: "CSSL"), room("HTTP2", door: "CNghttp2"),
+        room("GRPC", door: "CZlib"), room("PredictionAPI"), room("OpenInference"), room("Health"), room("Reflection"),
+        room("Models"), room("Repository", door: "CFiles"), room("Identity"), room("ONNX", door: "COnnxRuntime"),
+        // 3 corridor
+        ground("Serving", ground + rooms), ground("Control", ground + rooms),
+        // 4 street
+        .executableTarget(
+            name: "vencejo",
+            dependencies: (ground + rooms + ["Serving", "Control"]).map { .byName(name: $0) } + [
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                "Yams",
+            ],
+            path: "Sources/vencejo", swiftSettings: strict),
+        // tests
+        tests("Memory"), tests("Tensors", ["Memory"]), tests("Protobuf", ["Memory"]), tests("Crypto", ["Memory"]),
+        tests("Reactor"), tests("TLS", ["Memory"]), tests("HTTP2", ["Memory"]), tests("GRPC", ["Memory"]),
+        tests("PredictionAPI", ["Memory", "Tensors", "Protobuf"]),
+        tests("OpenInference", ["Memory", "Tensors", "Protobuf"]),
+        tests("Health", ["Memory"]), tests("Reflection", ["Memory"]), tests("Models", ["Memory"]),
+        tests("Repository", ["Crypto"]), tests("Identity", ["Memory", "Tensors"]), tests("ONNX", ["Memory", "Tensors"]),
+        tests("Serving", ground + rooms),
+    ]
+)

@@ -1,0 +1,137 @@
+// Enters: sizes. Leaves: bytes that live until the exchange ends, handed back all at once.
+import Glibc
+
+/// The arena of an exchange is at its bound.
+public struct ArenaFull: Error, Equatable {
+    public let bytesMax: Int
+}
+
+/// Memory of one exchange: handed out front to back, handed back at once by `reset`.
+///
+/// The first chunk is kept between exchanges, so that an ordinary exchange never asks the system for memory; what did
+/// not fit lies in further chunks, which `reset` frees. The sum of the chunks stays at or below `bytesMax`.
+@safe public struct Arena: ~Copyable {
+    @safe private struct Chunk {
+        let base: UnsafeMutableRawPointer
+        let capacity: Int
+    }
+
+    public let bytesMax: Int
+    private let firstChunkBytes: Int
+    private var base: UnsafeMutableRawPointer?
+    private var capacity = 0
+    private var used = 0
+    private var full: [Chunk] = []
+    private var bytesReserved = 0
+
+    /// `firstChunkBytes`: what an ordinary exchange needs; taken at the first use.
+    public init(firstChunkBytes: Int = 4096, bytesMax: Int) {
+        precondition(firstChunkBytes > 0 && firstChunkBytes <= bytesMax, "arena of \(firstChunkBytes)…\(bytesMax) bytes")
+        unsafe base = nil
+        self.firstChunkBytes = firstChunkBytes
+        self.bytesMax = bytesMax
+    }
+
+    deinit {
+        for chunk in full { unsafe free(chunk.base) }
+        unsafe free(base)
+    }
+
+    /// Room for `bytes` bytes on a multiple of `alignment` (a power of two, at most 64). What is in it is undefined.
+    @unsafe public mutating func allocate(bytes: Int, alignment: Int) throws(ArenaFull) -> UnsafeMutableRawPointer {
+        let start = (used + alignment - 1) & ~(alignment - 1)
+        if bytes <= capacity - start, start <= capacity, let base = unsafe base {
+            used = start + bytes
+            return unsafe base + start
+        }
+        try grow(toHold: bytes)
+        used = bytes
+        return unsafe base.unsafelyUnwrapped
+    }
+
+    private mutating func grow(toHold bytes: Int) throws(ArenaFull) {
+        guard bytes <= bytesMax - bytesReserved else { throw ArenaFull(bytesMax: bytesMax) }
+        let wanted = max(bytes, min(max(firstChunkBytes, capacity * 2), bytesMax - bytesReserved))
+        let size = (wanted + 63) & ~63
+        guard let chunk = unsafe aligned_alloc(64, size) else { throw ArenaFull(bytesMax: bytesMax) }
+        if let base = unsafe base { full.append(unsafe Chunk(base: base, capacity: capacity)) }
+        unsafe base = chunk
+        capacity = size
+        bytesReserved += wanted
+    }
+
+    /// Makes the bytes at `start`, which were the last allocated, `bytes` long instead of `old`, where they are if there
+    /// is room, else at a new place.
+    @unsafe mutating func extend(
+        _ start: UnsafeMutableRawPointer?, old: Int, to bytes: Int, alignment: Int
+    ) throws(ArenaFull) -> UnsafeMutableRawPointer {
+        if let start = unsafe start, let base = unsafe base, unsafe start + old == base + used,
+            unsafe start >= base, unsafe bytes <= capacity - (start - base)
+        {
+            unsafe used = start - base + bytes
+            return unsafe start
+        }
+        let moved = try unsafe allocate(bytes: bytes, alignment: alignment)
+        if let start = unsafe start { unsafe moved.copyMemory(from: start, byteCount: min(old, bytes)) }
+        return unsafe moved
+    }
+
+    /// A copy of `view` that lives as long as the arena's content.
+    public mutating func copy(_ view: ByteView, alignment: Int = 1) throws(ArenaFull) -> ByteView {
+        guard let source = unsafe view.start, view.count > 0 else { return .empty }
+        let target = try unsafe allocate(bytes: view.count, alignment: alignment)
+        unsafe target.copyMemory(from: source, byteCount: view.count)
+        return unsafe ByteView(start: target, count: view.count)
+    }
+
+    public mutating func copy(_ text: String) throws(ArenaFull) -> ByteView {
+        try copy(Array(text.utf8))
+    }
+
+    public mutating func copy(_ bytes: [UInt8]) throws(ArenaFull) -> ByteView {
+        try unsafe bytes.span.bytes.withUnsafeBytes { (bytes) throws(ArenaFull) in try unsafe copy(ByteView(bytes)) }
+    }
+
+    /// Lends `count` bytes to `body`, which fills them from the front; returns what was filled.
+    public mutating func write<Failure: Error>(
+        _ count: Int, alignment: Int = 1, _ body: (inout OutputRawSpan) throws(Failure) -> Void
+    ) throws(ArenaWriteError<Failure>) -> ByteView {
+        let start: UnsafeMutableRawPointer
+        do throws(ArenaFull) {
+            unsafe start = try unsafe allocate(bytes: count, alignment: alignment)
+        } catch {
+            throw .full(error)
+        }
+        let room = unsafe UnsafeMutableRawBufferPointer(start: start, count: count)
+        var span = unsafe OutputRawSpan(buffer: room, initializedCount: 0)
+        do throws(Failure) {
+            try body(&span)
+        } catch {
+            throw .body(error)
+        }
+        return unsafe ByteView(start: start, count: span.finalize(for: room))
+    }
+
+    /// All that was handed out is gone; the first chunk is kept.
+    public mutating func reset() {
+        used = 0
+        guard !full.isEmpty else { return }
+        // Keep one chunk of the ordinary size; a large exchange's memory goes back to the system.
+        unsafe free(base)
+        for chunk in full.dropFirst() { unsafe free(chunk.base) }
+        unsafe base = full[0].base
+        capacity = full[0].capacity
+        bytesReserved = capacity
+        full.removeAll(keepingCapacity: true)
+    }
+}
+
+public enum ArenaWriteError<Failure: Error>: Error {
+    case full(ArenaFull)
+    case body(Failure)
+}
+
+@unsafe @inline(__always)
+func compareBytes(_ left: UnsafeRawPointer, _ right: UnsafeRawPointer, _ count: Int) -> Bool {
+    unsafe memcmp(left, right, count) == 0
+}

@@ -1,0 +1,139 @@
+// Enters: fields in order. Leaves: a message as pieces: small bytes in the arena, large payloads where they lie.
+public import Memory
+
+/// Writes one protobuf message into an arena; payloads of `referenceBytesMin` and more are referenced, not copied.
+///
+/// A message's length stands before it and is known only after it: one byte is kept free for it, and a message longer
+/// than 127 bytes is moved up by the bytes that its length needs more. `headroom` bytes are left free in front for a
+/// frame (gRPC's five-byte prefix), which whoever frames the message fills in.
+@safe public struct WireWriter {
+    private struct Reference: BitwiseCopyable {
+        /// Bytes of the buffer that stand before the payload.
+        var position: Int
+        var payload: ByteView
+    }
+
+    /// Where a nested message began; give it back to `end`.
+    public struct Mark {
+        fileprivate let position: Int
+        fileprivate let referencedBytes: Int
+    }
+
+    private var buffer = List<UInt8>()
+    private var references = List<Reference>()
+    private var referencedBytes = 0
+    private let referenceBytesMin: Int
+
+    /// `expectedBytes`: what the small part will be about, so that it need not move.
+    public init(
+        headroom: Int, expectedBytes: Int = 256, referenceBytesMin: Int = Outbox.referenceBytesMin,
+        in arena: inout Arena
+    ) throws(ArenaFull) {
+        self.referenceBytesMin = referenceBytesMin
+        try buffer.reserve(headroom + expectedBytes, in: &arena)
+        for _ in 0..<headroom { try buffer.append(0, in: &arena) }
+    }
+
+    /// Bytes of all pieces, the headroom included.
+    public var count: Int { buffer.count + referencedBytes }
+
+    public mutating func varint(_ value: UInt64, in arena: inout Arena) throws(ArenaFull) {
+        var rest = value
+        while rest > 0x7f {
+            try buffer.append(UInt8(truncatingIfNeeded: rest) | 0x80, in: &arena)
+            rest >>= 7
+        }
+        try buffer.append(UInt8(rest), in: &arena)
+    }
+
+    private mutating func tag(_ field: Int, _ type: WireType, in arena: inout Arena) throws(ArenaFull) {
+        try varint(UInt64(field) << 3 | UInt64(type.rawValue), in: &arena)
+    }
+
+    private mutating func raw(_ bytes: ByteView, in arena: inout Arena) throws(ArenaFull) {
+        try buffer.append(contentsOf: bytes, in: &arena)
+    }
+
+    /// A varint field; zero is proto3's default and is left out.
+    public mutating func number(_ field: Int, _ value: UInt64, in arena: inout Arena) throws(ArenaFull) {
+        guard value != 0 else { return }
+        try tag(field, .varint, in: &arena)
+        try varint(value, in: &arena)
+    }
+
+    public mutating func number(_ field: Int, _ value: Int64, in arena: inout Arena) throws(ArenaFull) {
+        try number(field, UInt64(bitPattern: value), in: &arena)
+    }
+
+    public mutating func bool(_ field: Int, _ value: Bool, in arena: inout Arena) throws(ArenaFull) {
+        try number(field, UInt64(value ? 1 : 0), in: &arena)
+    }
+
+    /// A string or bytes field; the empty one is proto3's default and is left out.
+    public mutating func string(_ field: Int, _ value: ByteView, in arena: inout Arena) throws(ArenaFull) {
+        guard !value.isEmpty else { return }
+        try element(field, value, in: &arena)
+    }
+
+    /// One element of a repeated string or bytes field; an empty one is written too.
+    public mutating func element(_ field: Int, _ value: ByteView, in arena: inout Arena) throws(ArenaFull) {
+        try tag(field, .bytes, in: &arena)
+        try varint(UInt64(value.count), in: &arena)
+        guard value.count >= referenceBytesMin else { return try raw(value, in: &arena) }
+        try references.append(Reference(position: buffer.count, payload: value), in: &arena)
+        referencedBytes += value.count
+    }
+
+    /// A packed repeated field of varints.
+    public mutating func packed(_ field: Int, _ values: List<Int64>, in arena: inout Arena) throws(ArenaFull) {
+        guard !values.isEmpty else { return }
+        let mark = try begin(field, in: &arena)
+        for index in values.indices { try varint(UInt64(bitPattern: values[index]), in: &arena) }
+        try end(mark, in: &arena)
+    }
+
+    /// Begins a nested message (or a packed field), which `end` closes.
+    public mutating func begin(_ field: Int, in arena: inout Arena) throws(ArenaFull) -> Mark {
+        try tag(field, .bytes, in: &arena)
+        try buffer.append(0, in: &arena)
+        return Mark(position: buffer.count, referencedBytes: referencedBytes)
+    }
+
+    public mutating func end(_ mark: Mark, in arena: inout Arena) throws(ArenaFull) {
+        let bytes = buffer.count - mark.position
+        var length = UInt64(bytes + referencedBytes - mark.referencedBytes)
+        var more = 0
+        while length >> (7 * UInt64(more + 1)) != 0 { more += 1 }
+        if more > 0 {
+            for _ in 0..<more { try buffer.append(0, in: &arena) }
+            buffer.move(mark.position, by: more, count: bytes)
+            for index in references.indices.reversed() {
+                guard references[index].position >= mark.position else { break }
+                references[index].position += more
+            }
+        }
+        for index in 0...more {
+            buffer[mark.position - 1 + index] = UInt8(length & 0x7f) | (index < more ? 0x80 : 0)
+            length >>= 7
+        }
+    }
+
+    /// The message's pieces in order; `fill` gets the headroom's bytes to write.
+    public mutating func finish(
+        in arena: inout Arena, _ fill: (inout List<UInt8>, _ messageBytes: Int) -> Void
+    ) throws(ArenaFull) -> List<ByteView> {
+        fill(&buffer, count)
+        var pieces = List<ByteView>()
+        try pieces.reserve(references.count * 2 + 1, in: &arena)
+        let bytes = buffer.bytes
+        var start = 0
+        for index in references.indices {
+            let reference = references[index]
+            try pieces.append(bytes[start..<reference.position], in: &arena)
+            try pieces.append(reference.payload, in: &arena)
+            start = reference.position
+        }
+        if start < bytes.count { try pieces.append(bytes[start..<bytes.count], in: &arena) }
+        return pieces
+    }
+}

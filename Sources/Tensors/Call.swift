@@ -1,0 +1,90 @@
+// Enters: what every dialect decodes to. Leaves: what every dialect encodes from.
+public import Memory
+
+/// One of the places in which a version of a model can stand.
+public enum Slot: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+    case blue = 1
+    case green, shadow
+
+    public var name: StaticString {
+        switch self {
+        case .blue: "blue"
+        case .green: "green"
+        case .shadow: "shadow"
+        }
+    }
+}
+
+/// Which version of the model a caller asked for.
+public enum VersionSelector: BitwiseCopyable, Sendable {
+    /// None named: the one that is live.
+    case live
+    case number(Int64)
+    case label(ByteView)
+    case slot(Slot)
+}
+
+/// How the caller wrote the elements; the answer is written the same way.
+public enum ContentForm: UInt8, BitwiseCopyable, Sendable {
+    /// Little-endian bytes.
+    case raw
+    /// Repeated protobuf numbers (`InferTensorContents`).
+    case typed
+}
+
+/// One prediction asked for. All views lie in the exchange's memory.
+public struct Call: BitwiseCopyable, Sendable {
+    public var model = ByteView.empty
+    public var selector = VersionSelector.live
+    /// The caller's id for this call.
+    public var id = ByteView.empty
+    public var labels = List<Label>()
+    public var inputs = List<Tensor>()
+    /// Names of the outputs wanted, in this order; empty: all.
+    public var outputs = List<ByteView>()
+    public var form = ContentForm.raw
+
+    public init() {}
+}
+
+/// A caller's key and value, kept with the audit record.
+public struct Label: BitwiseCopyable, Sendable {
+    public var key: ByteView
+    public var value: ByteView
+
+    public init(key: ByteView, value: ByteView) {
+        self.key = key
+        self.value = value
+    }
+}
+
+/// Who gave an answer: the model's name, the version's number and slot, and the digest of the artifact.
+public struct Provenance: BitwiseCopyable, Sendable {
+    public var model: ByteView
+    public var version: Int64
+    public var slot: Slot
+    /// SHA-256 of the model file, 32 bytes; empty where there is no file (`engine: identity`).
+    public var artifactDigest: ByteView
+
+    public init(model: ByteView, version: Int64, slot: Slot, artifactDigest: ByteView) {
+        self.model = model
+        self.version = version
+        self.slot = slot
+        self.artifactDigest = artifactDigest
+    }
+}
+
+/// One prediction made.
+public struct Answer: BitwiseCopyable, Sendable {
+    public var provenance: Provenance
+    public var id: ByteView
+    public var outputs: List<Tensor>
+    public var form: ContentForm
+
+    public init(provenance: Provenance, id: ByteView, outputs: List<Tensor>, form: ContentForm) {
+        self.provenance = provenance
+        self.id = id
+        self.outputs = outputs
+        self.form = form
+    }
+}
