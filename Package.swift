@@ -61,7 +61,8 @@ let package = Package(
         room("GRPC", door: "CZlib"), room("PredictionAPI"), room("OpenInference"), room("Health"), room("Reflection"),
         room("Models"), room("Repository", door: "CFiles"), room("Identity"), room("ONNX", door: "COnnxRuntime"),
         // 3 corridor
-        ground("Serving", ground + rooms), ground("Control", ground + rooms),
+        //   Control loads what Serving leases: it knows the corridor, the corridor does not know it.
+        ground("Serving", ground + rooms), ground("Control", ground + rooms + ["Serving"]),
         // 4 street
         .executableTarget(
             name: "vencejo",

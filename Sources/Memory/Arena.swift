@@ -4,6 +4,8 @@ import Glibc
 /// The arena of an exchange is at its bound.
 public struct ArenaFull: Error, Equatable {
     public let bytesMax: Int
+
+    public init(bytesMax: Int) { self.bytesMax = bytesMax }
 }
 
 /// Memory of one exchange: handed out front to back, handed back at once by `reset`.
@@ -26,11 +28,15 @@ public struct ArenaFull: Error, Equatable {
 
     /// `firstChunkBytes`: what an ordinary exchange needs; taken at the first use.
     public init(firstChunkBytes: Int = 4096, bytesMax: Int) {
-        precondition(firstChunkBytes > 0 && firstChunkBytes <= bytesMax, "arena of \(firstChunkBytes)…\(bytesMax) bytes")
+        precondition(
+            firstChunkBytes > 0 && firstChunkBytes <= bytesMax, "arena of \(firstChunkBytes)…\(bytesMax) bytes")
         unsafe base = nil
         self.firstChunkBytes = firstChunkBytes
         self.bytesMax = bytesMax
     }
+
+    /// Bytes taken since the last `reset`, in full chunks and in the one in use.
+    public var bytesUsed: Int { bytesReserved - capacity + used }
 
     deinit {
         for chunk in full { unsafe free(chunk.base) }
@@ -56,7 +62,8 @@ public struct ArenaFull: Error, Equatable {
         guard let chunk = unsafe aligned_alloc(64, size) else { throw ArenaFull(bytesMax: bytesMax) }
         if let base = unsafe base { full.append(unsafe Chunk(base: base, capacity: capacity)) }
         unsafe base = chunk
-        capacity = size
+        // Not `size`: what rounding adds is not handed out, so that the bound is exact.
+        capacity = wanted
         bytesReserved += wanted
     }
 
@@ -112,17 +119,23 @@ public struct ArenaFull: Error, Equatable {
         return unsafe ByteView(start: start, count: span.finalize(for: room))
     }
 
-    /// All that was handed out is gone; the first chunk is kept.
+    /// All that was handed out is gone; the first chunk is kept unless an unusual exchange made it larger.
     public mutating func reset() {
         used = 0
-        guard !full.isEmpty else { return }
-        // Keep one chunk of the ordinary size; a large exchange's memory goes back to the system.
-        unsafe free(base)
-        for chunk in full.dropFirst() { unsafe free(chunk.base) }
-        unsafe base = full[0].base
-        capacity = full[0].capacity
+        if !full.isEmpty {
+            unsafe free(base)
+            for chunk in full.dropFirst() { unsafe free(chunk.base) }
+            unsafe base = full[0].base
+            capacity = full[0].capacity
+            full.removeAll(keepingCapacity: true)
+        }
+        // One chunk of the ordinary size is kept; a large exchange's memory goes back to the system.
+        if capacity > firstChunkBytes {
+            unsafe free(base)
+            unsafe base = nil
+            capacity = 0
+        }
         bytesReserved = capacity
-        full.removeAll(keepingCapacity: true)
     }
 }
 

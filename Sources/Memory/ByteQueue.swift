@@ -24,7 +24,9 @@ import Glibc
     /// Makes room so that `bytes` more fit without moving what is there.
     public mutating func reserve(_ bytes: Int) {
         guard bytes > capacity - tail else { return }
-        if head > 0 && bytes <= capacity - count {
+        // Moved only when at least a quarter as much was consumed: small bytes in and out of a long queue cost their own
+        // length, not the queue's.
+        if head > 0 && head >= count / 4 && bytes <= capacity - count {
             if let base = unsafe base { unsafe memmove(base, base + head, count) }
         } else {
             let size = max(256, max(capacity * 2, count + bytes))
@@ -79,11 +81,11 @@ import Glibc
         removeAll()
     }
 
-    /// For a C door that fills bytes: lends `bytes` of room at the back; `body` tells how many it filled.
+    /// For a C door that fills bytes: lends `bytes` of room or more at the back; `body` tells how many it filled.
     @unsafe public mutating func fill<Failure: Error>(
         _ bytes: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
     ) throws(Failure) -> Int {
-        reserve(bytes)
+        reserve(max(bytes, 1))
         let filled = try unsafe body(
             UnsafeMutableRawBufferPointer(start: base.unsafelyUnwrapped + tail, count: capacity - tail))
         precondition(filled >= 0 && filled <= capacity - tail, "\(filled) bytes filled of \(capacity - tail)")

@@ -76,14 +76,24 @@
     public func withBytes<Result, Failure: Error>(
         _ body: (borrowing RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try unsafe body(RawSpan(_unsafeStart: start ?? UnsafeRawPointer(bitPattern: 1).unsafelyUnwrapped, byteCount: count))
+        try unsafe body(
+            RawSpan(_unsafeStart: start ?? UnsafeRawPointer(bitPattern: 1).unsafelyUnwrapped, byteCount: count))
     }
 
     public var isUTF8: Bool {
         var allASCII: UInt8 = 0
-        for index in 0..<count { unsafe allASCII |= start.unsafelyUnwrapped.load(fromByteOffset: index, as: UInt8.self) }
+        for index in 0..<count {
+            unsafe allASCII |= start.unsafelyUnwrapped.load(fromByteOffset: index, as: UInt8.self)
+        }
         if allASCII < 0x80 { return true }
-        return unsafe String(validating: buffer, as: UTF8.self) != nil
+        do {
+            _ = try UTF8Span(
+                validating: unsafe Span(
+                    _unsafeStart: start.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self), count: count))
+            return true
+        } catch {
+            return false
+        }
     }
 
     /// A copy as text; bytes that are not UTF-8 become U+FFFD. Allocates: for errors and the control plane.
@@ -108,7 +118,8 @@ extension ByteView: Hashable {
     public var fnv1a: UInt64 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for index in 0..<count {
-            hash = (hash ^ UInt64(unsafe start.unsafelyUnwrapped.load(fromByteOffset: index, as: UInt8.self)))
+            hash =
+                (hash ^ UInt64(unsafe start.unsafelyUnwrapped.load(fromByteOffset: index, as: UInt8.self)))
                 &* 0x100_0000_01b3
         }
         return hash

@@ -18,9 +18,12 @@ public import Glibc
 
     public init() {}
 
-    deinit { for unsafe block in unsafe blocks { unsafe free(block) } }
+    deinit { for index in unsafe blocks.indices { unsafe free(blocks[index]) } }
 
     public var isEmpty: Bool { count == 0 }
+
+    /// Memory of its own, for what is copied.
+    public var bytesReserved: Int { unsafe blocks.count * Self.blockBytes }
 
     /// Copies `view` in.
     public mutating func append(_ view: ByteView) {
@@ -64,12 +67,28 @@ public import Glibc
             let piece = unsafe pieces[firstPiece].iov_len
             if left >= piece {
                 left -= piece
+                unsafe releaseBlock(endingAt: pieces[firstPiece].iov_base + piece)
                 firstPiece += 1
             } else {
                 unsafe pieces[firstPiece].iov_base += left
                 unsafe pieces[firstPiece].iov_len -= left
                 left = 0
             }
+        }
+        guard firstPiece >= 64, unsafe firstPiece * 2 >= pieces.count else { return }
+        unsafe pieces.removeFirst(firstPiece)
+        firstPiece = 0
+    }
+
+    /// Blocks are filled to their ends and leave in order: with the piece at its end the oldest one is done. Without this
+    /// an outbox that is never quite empty would grow for as long as its connection lives.
+    private mutating func releaseBlock(endingAt end: UnsafeMutableRawPointer) {
+        guard let oldest = unsafe blocks.first, unsafe end == oldest + Self.blockBytes else { return }
+        if block == 0 {
+            blockUsed = 0
+        } else {
+            unsafe free(blocks.removeFirst())
+            block -= 1
         }
     }
 
@@ -86,7 +105,7 @@ public import Glibc
     /// Gives the last block back too: for a connection that falls asleep.
     public mutating func shrink() {
         guard isEmpty else { return }
-        for unsafe block in unsafe blocks { unsafe free(block) }
+        for index in unsafe blocks.indices { unsafe free(blocks[index]) }
         unsafe blocks = []
         unsafe pieces = []
     }

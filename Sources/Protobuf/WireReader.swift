@@ -13,6 +13,18 @@ public enum WireError: Error, Equatable {
     case expected(WireType, field: Int)
     case notUTF8(field: Int)
     case packedLength(field: Int)
+
+    public var sentence: String {
+        switch self {
+        case .truncated: "it ends inside a field"
+        case .varintTooLong: "it has a varint of more than ten bytes"
+        case .fieldNumber(let number): "it has field number \(number), allowed are 1 to 536870911"
+        case .wireType(let type, let field): "field \(field) has wire type \(type), allowed are 0, 1, 2 and 5"
+        case .expected(let type, let field): "field \(field) has another wire type than its own, \(type.rawValue)"
+        case .notUTF8(let field): "field \(field) is a string and not UTF-8"
+        case .packedLength(let field): "field \(field) is packed and its length is no multiple of its element's"
+        }
+    }
 }
 
 public enum WireType: UInt8, BitwiseCopyable, Sendable {

@@ -42,9 +42,14 @@ public enum ElementType: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     }
 
     public init?(name: ByteView) {
-        for type in Self.allCases where name == type.name {
-            self = type
-            return
+        // Not over `allCases`, which would make an array for each tensor of each call.
+        var number: UInt8 = 1
+        while let type = ElementType(rawValue: number) {
+            if name == type.name {
+                self = type
+                return
+            }
+            number += 1
         }
         return nil
     }

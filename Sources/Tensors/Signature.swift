@@ -6,8 +6,8 @@ public enum SignatureError: Error, Equatable {
     case unknownInput(String, model: String, expected: [String])
     case missingInput(String, model: String)
     case duplicateInput(String, model: String)
-    case type(input: String, given: ElementType, expected: ElementType)
-    case shape(input: String, given: [Int64], expected: [Int64])
+    case type(input: String, model: String, given: ElementType, expected: ElementType)
+    case shape(input: String, model: String, given: [Int64], expected: [Int64])
     case unknownOutput(String, model: String, expected: [String])
     case duplicateOutput(String, model: String)
     case tensor(TensorError)
@@ -82,10 +82,13 @@ public final class Signature: Sendable {
         }
         let tensor = call.inputs[found]
         guard tensor.type == specification.type else {
-            throw .type(input: tensor.name.text, given: tensor.type, expected: specification.type)
+            throw .type(
+                input: tensor.name.text, model: call.model.text, given: tensor.type, expected: specification.type)
         }
         guard specification.allows(tensor.shape) else {
-            throw .shape(input: tensor.name.text, given: tensor.shape.array, expected: specification.shape.array)
+            throw .shape(
+                input: tensor.name.text, model: call.model.text, given: tensor.shape.array,
+                expected: specification.shape.array)
         }
         do throws(TensorError) {
             try tensor.check()

@@ -1,0 +1,274 @@
+// The door to ONNX Runtime: the library's C API is a table of function pointers that grows at its end only, so a slot's
+// number and signature are the contract. Here stand, in our own words, the slots that the room ONNX uses.
+//
+// Why a door of our own: no distribution ships the header of the runtime that we want, and the library is opened by
+// path when the server starts. Facts: onnxruntime_c_api.h of 1.21; ORT's own static_asserts pin slots 101, 118, 124,
+// 126 and 254. Tests/ONNXTests use every slot named here and look at what it did.
+#ifndef CONNXRUNTIME_H
+#define CONNXRUNTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+// The casts inside the functions are no part of the interface and say nothing of NULL.
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnullability-completeness"
+
+/// The version of the table that holds our last slot (252): ONNX Runtime 1.15 and later have it.
+#define ORT_TABLE_VERSION 15
+
+/// The table: pointers to functions, by slot number.
+typedef const void *_Nonnull const *OrtTable;
+
+/// What the library's one exported function answers.
+typedef struct OrtBase {
+    OrtTable _Nullable (*_Nonnull table)(uint32_t version);
+    const char *_Nonnull (*_Nonnull version)(void);
+} OrtBase;
+
+/// Any object of the runtime. Opaque; each kind has its own slot to release it.
+typedef struct OrtObject OrtObject;
+typedef OrtObject OrtEnv, OrtSessionOptions, OrtSession, OrtMemory, OrtAllocator, OrtValue, OrtTypeInfo, OrtShape;
+
+/// What most slots answer: NULL where all went well; else to be released.
+typedef OrtObject OrtStatus;
+
+typedef void (*OrtLog)(
+    void *_Nullable context, int32_t severity, const char *_Nullable category, const char *_Nullable name,
+    const char *_Nullable location, const char *_Nullable message);
+
+/// Opens the library at `path` for as long as the process lives. NULL: it is not to be had, and `reason` says why until
+/// this thread opens another one.
+const OrtBase *_Nullable ort_open(const char *path, const char *_Nullable *_Nonnull reason);
+
+// ONNX type of a value; an element's type is TensorProto.DataType's number.
+enum { ORT_TYPE_TENSOR = 1 };
+// Error codes that have a sentence of ours.
+enum { ORT_ERROR_INVALID_PROTOBUF = 7, ORT_ERROR_NOT_IMPLEMENTED = 9, ORT_ERROR_INVALID_GRAPH = 10 };
+enum { ORT_SEVERITY_INFO = 1, ORT_SEVERITY_WARNING = 2, ORT_SEVERITY_ERROR = 3, ORT_SEVERITY_FATAL = 4 };
+
+/// Slots whose function takes one object and frees it.
+enum {
+    ORT_RELEASE_ENV = 92,
+    ORT_RELEASE_STATUS = 93,
+    ORT_RELEASE_MEMORY = 94,
+    ORT_RELEASE_SESSION = 95,
+    ORT_RELEASE_VALUE = 96,
+    ORT_RELEASE_TYPE_INFO = 98,
+    ORT_RELEASE_SHAPE = 99,
+    ORT_RELEASE_SESSION_OPTIONS = 100,
+};
+
+static inline void ort_release(OrtTable table, int slot, OrtObject *_Nullable object) {
+    ((void (*)(OrtObject *_Nullable))table[slot])(object);
+}
+
+// A function of slot N with the given parameters that answers a status.
+#define ORT_SLOT(N, ...) ((OrtStatus *(*)(__VA_ARGS__))table[N])
+
+// Status
+
+static inline int32_t ort_error_code(OrtTable table, const OrtStatus *status) {
+    return ((int32_t (*)(const OrtStatus *))table[1])(status);
+}
+
+static inline const char *ort_error_text(OrtTable table, const OrtStatus *status) {
+    return ((const char *(*)(const OrtStatus *))table[2])(status);
+}
+
+// Environment and memory
+
+static inline OrtStatus *_Nullable ort_create_env(
+    OrtTable table, OrtLog log, void *_Nullable context, int32_t severity, const char *name,
+    OrtEnv *_Nullable *_Nonnull env) {
+    return ORT_SLOT(4, OrtLog, void *, int32_t, const char *, OrtEnv **)(log, context, severity, name, env);
+}
+
+static inline OrtStatus *_Nullable ort_disable_telemetry(OrtTable table, OrtEnv *env) {
+    return ORT_SLOT(6, const OrtEnv *)(env);
+}
+
+/// Memory of the CPU that the runtime does not own.
+static inline OrtStatus *_Nullable ort_create_memory(OrtTable table, OrtMemory *_Nullable *_Nonnull memory) {
+    return ORT_SLOT(69, int32_t, int32_t, OrtMemory **)(/* device allocator */ 0, /* default */ 0, memory);
+}
+
+/// The process's own allocator; not to be released.
+static inline OrtStatus *_Nullable ort_allocator(OrtTable table, OrtAllocator *_Nullable *_Nonnull allocator) {
+    return ORT_SLOT(78, OrtAllocator **)(allocator);
+}
+
+static inline OrtStatus *_Nullable ort_free(OrtTable table, OrtAllocator *allocator, void *memory) {
+    return ORT_SLOT(76, OrtAllocator *, void *)(allocator, memory);
+}
+
+// Session options
+
+static inline OrtStatus *_Nullable ort_create_session_options(OrtTable table, OrtSessionOptions *_Nullable *_Nonnull options) {
+    return ORT_SLOT(10, OrtSessionOptions **)(options);
+}
+
+/// 0 sequential, 1 parallel.
+static inline OrtStatus *_Nullable ort_set_execution_mode(OrtTable table, OrtSessionOptions *options, int32_t mode) {
+    return ORT_SLOT(13, OrtSessionOptions *, int32_t)(options, mode);
+}
+
+static inline OrtStatus *_Nullable ort_set_memory_pattern(OrtTable table, OrtSessionOptions *options, int32_t on) {
+    return ORT_SLOT(on ? 16 : 17, OrtSessionOptions *)(options);
+}
+
+static inline OrtStatus *_Nullable ort_set_cpu_arena(OrtTable table, OrtSessionOptions *options, int32_t on) {
+    return ORT_SLOT(on ? 18 : 19, OrtSessionOptions *)(options);
+}
+
+static inline OrtStatus *_Nullable ort_set_log_name(OrtTable table, OrtSessionOptions *options, const char *name) {
+    return ORT_SLOT(20, OrtSessionOptions *, const char *)(options, name);
+}
+
+static inline OrtStatus *_Nullable ort_set_log_severity(OrtTable table, OrtSessionOptions *options, int32_t severity) {
+    return ORT_SLOT(22, OrtSessionOptions *, int32_t)(options, severity);
+}
+
+/// 0 none, 1 basic, 2 extended, 99 all.
+static inline OrtStatus *_Nullable ort_set_graph_optimization(OrtTable table, OrtSessionOptions *options, int32_t level) {
+    return ORT_SLOT(23, OrtSessionOptions *, int32_t)(options, level);
+}
+
+static inline OrtStatus *_Nullable ort_set_intra_op_threads(OrtTable table, OrtSessionOptions *options, int32_t threads) {
+    return ORT_SLOT(24, OrtSessionOptions *, int32_t)(options, threads);
+}
+
+static inline OrtStatus *_Nullable ort_set_inter_op_threads(OrtTable table, OrtSessionOptions *options, int32_t threads) {
+    return ORT_SLOT(25, OrtSessionOptions *, int32_t)(options, threads);
+}
+
+static inline OrtStatus *_Nullable ort_add_config_entry(
+    OrtTable table, OrtSessionOptions *options, const char *key, const char *value) {
+    return ORT_SLOT(130, OrtSessionOptions *, const char *, const char *)(options, key, value);
+}
+
+// Session
+
+static inline OrtStatus *_Nullable ort_create_session(
+    OrtTable table, OrtEnv *env, const void *file, size_t bytes, OrtSessionOptions *options,
+    OrtSession *_Nullable *_Nonnull session) {
+    return ORT_SLOT(8, const OrtEnv *, const void *, size_t, const OrtSessionOptions *, OrtSession **)(
+        env, file, bytes, options, session);
+}
+
+static inline OrtStatus *_Nullable ort_input_count(OrtTable table, OrtSession *session, size_t *count) {
+    return ORT_SLOT(30, const OrtSession *, size_t *)(session, count);
+}
+
+static inline OrtStatus *_Nullable ort_output_count(OrtTable table, OrtSession *session, size_t *count) {
+    return ORT_SLOT(31, const OrtSession *, size_t *)(session, count);
+}
+
+static inline OrtStatus *_Nullable ort_input_type(
+    OrtTable table, OrtSession *session, size_t index, OrtTypeInfo *_Nullable *_Nonnull type) {
+    return ORT_SLOT(33, const OrtSession *, size_t, OrtTypeInfo **)(session, index, type);
+}
+
+static inline OrtStatus *_Nullable ort_output_type(
+    OrtTable table, OrtSession *session, size_t index, OrtTypeInfo *_Nullable *_Nonnull type) {
+    return ORT_SLOT(34, const OrtSession *, size_t, OrtTypeInfo **)(session, index, type);
+}
+
+/// The name is to be freed with `ort_free`.
+static inline OrtStatus *_Nullable ort_input_name(
+    OrtTable table, OrtSession *session, size_t index, OrtAllocator *allocator, char *_Nullable *_Nonnull name) {
+    return ORT_SLOT(36, const OrtSession *, size_t, OrtAllocator *, char **)(session, index, allocator, name);
+}
+
+/// The name is to be freed with `ort_free`.
+static inline OrtStatus *_Nullable ort_output_name(
+    OrtTable table, OrtSession *session, size_t index, OrtAllocator *allocator, char *_Nullable *_Nonnull name) {
+    return ORT_SLOT(37, const OrtSession *, size_t, OrtAllocator *, char **)(session, index, allocator, name);
+}
+
+/// `outputs` hold NULL before; what stands there afterwards is to be released.
+static inline OrtStatus *_Nullable ort_run(
+    OrtTable table, OrtSession *session, const char *_Nullable const *_Nullable input_names,
+    OrtValue *_Nullable const *_Nullable inputs, size_t input_count,
+    const char *_Nullable const *_Nullable output_names, size_t output_count,
+    OrtValue *_Nullable *_Nullable outputs) {
+    return ORT_SLOT(
+        9, OrtSession *, const void *_Nullable, const char *const *, const OrtValue *const *, size_t, const char *const *, size_t,
+        OrtValue **)(
+        session, /* run options */ NULL, input_names, (const OrtValue *const *)inputs, input_count, output_names,
+        output_count, outputs);
+}
+
+// Types
+
+static inline OrtStatus *_Nullable ort_type_kind(OrtTable table, OrtTypeInfo *type, int32_t *kind) {
+    return ORT_SLOT(56, const OrtTypeInfo *, int32_t *)(type, kind);
+}
+
+/// Part of `type`: not to be released. NULL where the type is no tensor.
+static inline OrtStatus *_Nullable ort_tensor_of_type(OrtTable table, OrtTypeInfo *type, OrtShape *_Nullable *_Nonnull shape) {
+    return ORT_SLOT(55, const OrtTypeInfo *, OrtShape **)(type, shape);
+}
+
+static inline OrtStatus *_Nullable ort_element_type(OrtTable table, OrtShape *shape, int32_t *type) {
+    return ORT_SLOT(60, const OrtShape *, int32_t *)(shape, type);
+}
+
+static inline OrtStatus *_Nullable ort_rank(OrtTable table, OrtShape *shape, size_t *rank) {
+    return ORT_SLOT(61, const OrtShape *, size_t *)(shape, rank);
+}
+
+static inline OrtStatus *_Nullable ort_dimensions(
+    OrtTable table, OrtShape *shape, int64_t *_Nullable dimensions, size_t rank) {
+    return ORT_SLOT(62, const OrtShape *, int64_t *, size_t)(shape, dimensions, rank);
+}
+
+// Values
+
+static inline OrtStatus *_Nullable ort_create_tensor(
+    OrtTable table, OrtAllocator *allocator, const int64_t *_Nullable shape, size_t rank, int32_t type,
+    OrtValue *_Nullable *_Nonnull value) {
+    return ORT_SLOT(48, OrtAllocator *, const int64_t *, size_t, int32_t, OrtValue **)(
+        allocator, shape, rank, type, value);
+}
+
+/// A tensor of bytes that stay the caller's and outlive it. The runtime reads them only.
+static inline OrtStatus *_Nullable ort_create_tensor_over(
+    OrtTable table, OrtMemory *memory, const void *content, size_t bytes, const int64_t *_Nullable shape, size_t rank,
+    int32_t type, OrtValue *_Nullable *_Nonnull value) {
+    return ORT_SLOT(49, const OrtMemory *, void *, size_t, const int64_t *, size_t, int32_t, OrtValue **)(
+        memory, (void *)content, bytes, shape, rank, type, value);
+}
+
+static inline OrtStatus *_Nullable ort_content(OrtTable table, OrtValue *value, void *_Nullable *_Nonnull content) {
+    return ORT_SLOT(51, OrtValue *, void **)(value, content);
+}
+
+/// To be released.
+static inline OrtStatus *_Nullable ort_shape_of_value(OrtTable table, OrtValue *value, OrtShape *_Nullable *_Nonnull shape) {
+    return ORT_SLOT(65, const OrtValue *, OrtShape **)(value, shape);
+}
+
+/// Bytes of all strings of a string tensor.
+static inline OrtStatus *_Nullable ort_strings_bytes(OrtTable table, OrtValue *value, size_t *bytes) {
+    return ORT_SLOT(53, const OrtValue *, size_t *)(value, bytes);
+}
+
+/// The strings one after another, and where each begins.
+static inline OrtStatus *_Nullable ort_strings(
+    OrtTable table, OrtValue *value, void *content, size_t bytes, size_t *offsets, size_t count) {
+    return ORT_SLOT(54, const OrtValue *, void *, size_t, size_t *, size_t)(value, content, bytes, offsets, count);
+}
+
+/// Makes string `index` `bytes` long (it may hold NUL) and answers where they go.
+static inline OrtStatus *_Nullable ort_string_room(
+    OrtTable table, OrtValue *value, size_t index, size_t bytes, char *_Nullable *_Nonnull room) {
+    return ORT_SLOT(252, OrtValue *, size_t, size_t, char **)(value, index, bytes, room);
+}
+
+#undef ORT_SLOT
+
+#pragma clang diagnostic pop
+#pragma clang assume_nonnull end
+#endif

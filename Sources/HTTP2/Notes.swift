@@ -1,0 +1,97 @@
+// Enters: what nghttp2's callbacks saw. Leaves: the session's notes of it, and budgets spent.
+import CNghttp2
+import Memory
+
+extension Session {
+    func opened(_ id: Int32) -> Exchange {
+        let exchange = exchanges.take()
+        exchange.open(streamID: id, now: now)
+        open += 1
+        exchange.livePosition = live.count
+        live.append(exchange)
+        return exchange
+    }
+
+    /// Every frame's header, known type or not.
+    func noteFrame(type: UInt8, flags: UInt8, bytes: Int) {
+        framesReceived += 1
+        let isAck = UInt32(flags) & NGHTTP2_FLAG_ACK.rawValue != 0
+        switch UInt32(type) {
+        case NGHTTP2_HEADERS.rawValue, NGHTTP2_RST_STREAM.rawValue, NGHTTP2_GOAWAY.rawValue: return
+        case NGHTTP2_DATA.rawValue:
+            // An empty DATA frame that ends nothing is work without worth.
+            if bytes > 0 || UInt32(flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0 { return }
+        case NGHTTP2_PING.rawValue, NGHTTP2_SETTINGS.rawValue:
+            if isAck {
+                isPingAnswered = isPingAnswered || UInt32(type) == NGHTTP2_PING.rawValue
+                return
+            }
+        default: break
+        }
+        if !idleFrames.spend(now: now) { exhausted() }
+    }
+
+    func peerReset() {
+        if !peerResets.spend(now: now) { exhausted() }
+    }
+
+    /// A frame was invalid, or made us reset a stream.
+    func madeToReset() {
+        if !serverResets.spend(now: now) { exhausted() }
+    }
+
+    private func exhausted() {
+        guard !isTerminating else { return }
+        isTerminating = true
+    }
+
+    func received(_ chunk: ByteView, of exchange: Exchange) {
+        if exchange.body.isEmpty, let bytes = bodySize(chunk) {
+            exchange.body.reserve(max(chunk.count, min(bytes, 1 << 20)))
+        }
+        exchange.body.append(chunk)
+        bodyBytes += chunk.count
+        exchange.unacknowledgedBytes += chunk.count
+        exchange.lastProgressNanoseconds = now
+        acknowledge(exchange)
+        note(.body, of: exchange)
+    }
+
+    func frameEnded(_ exchange: Exchange, isHeaders: Bool, isEnd: Bool) {
+        if isHeaders {
+            headBeganNanoseconds = nil
+            exchange.lastProgressNanoseconds = now
+            if !exchange.headIsComplete {
+                exchange.headIsComplete = true
+                note(.head, of: exchange)
+            }
+        }
+        if isEnd {
+            exchange.hasEnded = true
+            note(.end, of: exchange)
+        }
+    }
+
+    func closed(_ exchange: Exchange, code: UInt32) {
+        guard !exchange.isClosed else { return }
+        exchange.isClosed = true
+        exchange.isCancelled = code != ErrorCode.noError.rawValue
+        forget(exchange)
+        closing.append(exchange)
+        note(.closed, of: exchange)
+    }
+
+    /// Takes the exchange out of the list of living streams; the last one takes its place.
+    func forget(_ exchange: Exchange) {
+        let last = live.removeLast()
+        guard last !== exchange else { return }
+        live[exchange.livePosition] = last
+        last.livePosition = exchange.livePosition
+    }
+
+    func sentBody(_ exchange: Exchange) {
+        idleFrames.refund(4)
+        exchange.lastProgressNanoseconds = now
+        if exchange.isDrained && !exchange.outEnds { drained.append(exchange) }
+    }
+}

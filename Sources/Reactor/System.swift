@@ -1,0 +1,120 @@
+// Enters: a system call's result. Leaves: a value, or an error with a type. The one place that reads errno.
+import CLinux
+import Glibc
+
+public struct SystemError: Error, Equatable, CustomStringConvertible {
+    public let code: CInt
+    public init(code: CInt) { self.code = code }
+    public var description: String { unsafe String(cString: strerror(code)) }
+}
+
+/// Repeats what a signal interrupted; stops on what can only be our own mistake.
+func systemCall(_ call: () -> Int) throws(SystemError) -> Int {
+    while true {
+        let result = call()
+        guard result < 0 else { return result }
+        let code = errno
+        precondition(code != EBADF && code != EFAULT, "system call misused: \(code)")
+        if code != EINTR { throw SystemError(code: code) }
+    }
+}
+
+/// `nil`: not now, the call would block.
+func systemCallUnlessBlocked(_ call: () -> Int) throws(SystemError) -> Int? {
+    do throws(SystemError) {
+        return try systemCall(call)
+    } catch {
+        if error.code == EAGAIN || error.code == EWOULDBLOCK { return nil }
+        throw error
+    }
+}
+
+/// An open descriptor. Dropping the value closes it; it cannot be closed twice.
+public struct Descriptor: ~Copyable, Sendable {
+    public let rawValue: CInt
+    public init(adopting rawValue: CInt) { self.rawValue = rawValue }
+    deinit { close(rawValue) }
+}
+
+/// The shard's clock: monotonic, nanoseconds.
+public enum Clock {
+    public static func now() -> Int64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
+
+/// A thread of our own, named for those who look at it from outside.
+public enum Thread {
+    private final class Body {
+        let name: String
+        let run: @Sendable () -> Void
+        init(name: String, run: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.run = run
+        }
+    }
+
+    /// A started thread; `join` waits for its end.
+    public struct Handle: Sendable {
+        fileprivate let thread: pthread_t
+        public func join() { pthread_join(thread, nil) }
+    }
+
+    /// `name`: at most 15 bytes are kept by the kernel. Throws EAGAIN where the system has no thread left.
+    public static func start(_ name: String, _ run: @escaping @Sendable () -> Void) throws(SystemError) -> Handle {
+        var thread = pthread_t()
+        let body = unsafe Unmanaged.passRetained(Body(name: name, run: run))
+        let result = unsafe pthread_create(
+            &thread, nil,
+            { context in
+                guard let context = unsafe context else { return nil }
+                let body = unsafe Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
+                unsafe String(body.name.prefix(15)).withCString { unsafe vencejo_name_thread($0) }
+                body.run()
+                return nil
+            }, body.toOpaque())
+        guard result == 0 else {
+            unsafe body.release()
+            throw SystemError(code: result)
+        }
+        return Handle(thread: thread)
+    }
+}
+
+/// Descriptors that this process may have open.
+public enum FileLimit {
+    /// Raises the soft bound to the hard one. - Returns: the bound that holds.
+    public static func raise() -> Int {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
+        limit.rlim_cur = limit.rlim_max
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        _ = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return Int(clamping: limit.rlim_cur)
+    }
+}
+
+/// Signals that ask the process to end, taken by one thread.
+public enum Signals {
+    /// To be called before any other thread starts: SIGTERM and SIGINT wait for `next`, SIGPIPE is ignored.
+    public static func take() {
+        signal(SIGPIPE, SIG_IGN)
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, SIGTERM)
+        unsafe sigaddset(&set, SIGINT)
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    /// Waits for SIGTERM or SIGINT.
+    public static func next() {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, SIGTERM)
+        unsafe sigaddset(&set, SIGINT)
+        var number: CInt = 0
+        unsafe sigwait(&set, &number)
+    }
+}

@@ -1,0 +1,62 @@
+// Enters: names as they lie in a folder, limits. Leaves: which of them are models and versions.
+
+/// `<repository>/<model>/<version>/model.onnx`, and `<repository>/<model>/model.yaml` where the model file does not say
+/// everything: the layout of Triton and TensorFlow Serving.
+enum Layout {
+    static let modelFile = "model.onnx"
+    static let configurationFile = "model.yaml"
+    static let nameBytesMax = 128
+
+    /// `[A-Za-z0-9._-]{1,128}`, not `.` and not `..`.
+    static func isModelName(_ name: String) -> Bool {
+        let bytes = name.utf8
+        guard 1...nameBytesMax ~= bytes.count, name != ".", name != ".." else { return false }
+        return bytes.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"): true
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+            case UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"): true
+            default: false
+            }
+        }
+    }
+
+    /// Names that belong to other programs: `..data` (Kubernetes), `.git`, `_SUCCESS`.
+    static func isIgnored(_ name: String) -> Bool { name.hasPrefix(".") || name.hasPrefix("_") }
+
+    /// `[1-9][0-9]{0,8}`; every other name is no version, as in Triton.
+    static func version(_ name: String) -> Int64? {
+        let bytes = name.utf8
+        guard 1...9 ~= bytes.count, bytes.first != UInt8(ascii: "0") else { return nil }
+        guard bytes.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else { return nil }
+        return Int64(name)
+    }
+
+    static func isVersion(_ version: Int64) -> Bool { 1...999_999_999 ~= version }
+
+    /// `name` fit for a log line: what is not a printable ASCII character is written as `\u{…}`, and the end of what is
+    /// very long is left out.
+    static func printable(_ name: String) -> String {
+        var text = ""
+        for scalar in name.unicodeScalars.prefix(nameBytesMax) {
+            if (0x20..<0x7f).contains(scalar.value) && scalar != "\\" {
+                text.unicodeScalars.append(scalar)
+            } else {
+                text += scalar.escaped(asASCII: true)
+            }
+        }
+        return name.unicodeScalars.count > nameBytesMax ? text + "…" : text
+    }
+}
+
+/// What a repository may ask of us.
+public struct RepositoryLimits: Sendable {
+    /// One model file; it is read into memory whole. 2 GiB is also where protobuf ends.
+    public var modelBytesMax = 2 << 30
+    /// One `model.yaml`.
+    public var configurationBytesMax = 1 << 20
+    /// Entries of any one folder, the repository's own included.
+    public var entriesMax = 10_000
+
+    public init() {}
+}

@@ -1,0 +1,129 @@
+// Enters: the keys and values of a `model.yaml`, parsed at the street. Leaves: checked values.
+
+/// What `model.yaml` may say about a model. All of it has a default: an ordinary ONNX file needs no configuration.
+public struct ModelConfiguration: Sendable, Equatable {
+    public enum Engine: String, CaseIterable, Sendable { case onnx, identity }
+
+    public enum GraphOptimization: String, CaseIterable, Sendable { case disabled, basic, extended, all }
+
+    public enum ExecutionMode: String, CaseIterable, Sendable { case sequential, parallel }
+
+    /// Threads that a runtime may be asked for.
+    public static let threads = 1...256
+
+    public private(set) var engine = Engine.onnx
+    /// Threads inside one operator; `nil`: the server's choice.
+    public private(set) var intraOpThreads: Int?
+    /// Threads across operators, in the execution mode `parallel`; `nil`: the server's choice.
+    public private(set) var interOpThreads: Int?
+    public private(set) var graphOptimization = GraphOptimization.all
+    public private(set) var executionMode = ExecutionMode.sequential
+
+    public init() {}
+
+    /// `file` is what errors call the configuration. Errors: an unknown key, a key twice, a value that is not allowed.
+    public init(_ pairs: [(key: String, value: String)], file: String) throws(ConfigurationError) {
+        var seen: Set<Key> = []
+        for (name, value) in pairs {
+            guard let key = Key(rawValue: name) else { throw .unknownKey(file: file, key: name) }
+            guard seen.insert(key).inserted else { throw .repeatedKey(file: file, key: name) }
+            guard set(key, value) else {
+                throw .value(file: file, key: name, value: value, allowed: key.allowed)
+            }
+        }
+    }
+
+    private mutating func set(_ key: Key, _ value: String) -> Bool {
+        switch key {
+        case .engine: Self.assign(Engine(rawValue: value), to: &engine)
+        case .intraOpThreads: Self.assign(Self.threadCount(value), to: &intraOpThreads)
+        case .interOpThreads: Self.assign(Self.threadCount(value), to: &interOpThreads)
+        case .graphOptimization: Self.assign(GraphOptimization(rawValue: value), to: &graphOptimization)
+        case .executionMode: Self.assign(ExecutionMode(rawValue: value), to: &executionMode)
+        }
+    }
+
+    private static func assign<Value>(_ value: Value?, to place: inout Value) -> Bool {
+        guard let value else { return false }
+        place = value
+        return true
+    }
+
+    /// `nil`: not allowed. (The outer optional; the inner one is the place's.)
+    private static func threadCount(_ value: String) -> Int?? {
+        guard let count = Int(value), threads.contains(count) else { return .none }
+        return .some(count)
+    }
+
+    enum Key: String, CaseIterable {
+        case engine
+        case intraOpThreads = "intra_op_threads"
+        case interOpThreads = "inter_op_threads"
+        case graphOptimization = "graph_optimization"
+        case executionMode = "execution_mode"
+
+        /// The end of a sentence that begins with "allowed is".
+        var allowed: String {
+            switch self {
+            case .engine: Self.list(Engine.self)
+            case .intraOpThreads, .interOpThreads:
+                "a whole number from \(ModelConfiguration.threads.lowerBound) to \(ModelConfiguration.threads.upperBound)"
+            case .graphOptimization: Self.list(GraphOptimization.self)
+            case .executionMode: Self.list(ExecutionMode.self)
+            }
+        }
+
+        private static func list<Value: CaseIterable & RawRepresentable<String>>(_ type: Value.Type) -> String {
+            type.allCases.map(\.rawValue).joined(separator: ", ")
+        }
+    }
+}
+
+/// A `model.yaml` that says something it may not.
+public enum ConfigurationError: Error, Equatable {
+    case notYAML(file: String, reason: String)
+    case unknownKey(file: String, key: String)
+    case repeatedKey(file: String, key: String)
+    /// `allowed`: what would have been right, in words.
+    case value(file: String, key: String, value: String, allowed: String)
+}
+
+extension ConfigurationError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .notYAML(let file, let reason): "\(file): \(reason)"
+        case .unknownKey(let file, let key):
+            "\(file): there is no key '\(Layout.printable(key))'\(Self.suggestion(for: key)); allowed are "
+                + ModelConfiguration.Key.allCases.map(\.rawValue).joined(separator: ", ")
+        case .repeatedKey(let file, let key): "\(file): the key '\(key)' is given more than once"
+        case .value(let file, let key, let value, let allowed):
+            "\(file): \(key) is '\(Layout.printable(value))'; allowed is \(allowed)"
+        }
+    }
+
+    /// The key that was probably meant: at most a third of its letters differ.
+    private static func suggestion(for key: String) -> String {
+        guard key.utf8.count <= Layout.nameBytesMax else { return "" }
+        let ranked = ModelConfiguration.Key.allCases.map { (name: $0.rawValue, edits: edits(key, $0.rawValue)) }
+        guard let best = ranked.min(by: { $0.edits < $1.edits }), best.edits <= best.name.utf8.count / 3 else {
+            return ""
+        }
+        return " (did you mean '\(best.name)'?)"
+    }
+
+    /// Levenshtein's distance of two names, in bytes, row by row.
+    private static func edits(_ left: String, _ right: String) -> Int {
+        let right = Array(right.utf8)
+        var row = Array(0...right.count)
+        for (line, byte) in left.utf8.enumerated() {
+            var diagonal = row[0]
+            row[0] = line + 1
+            for column in right.indices {
+                let replaced = diagonal + (byte == right[column] ? 0 : 1)
+                diagonal = row[column + 1]
+                row[column + 1] = min(replaced, diagonal + 1, row[column] + 1)
+            }
+        }
+        return row[right.count]
+    }
+}

@@ -1,0 +1,111 @@
+// Enters: the folder that holds the models. Leaves: which models and versions there are, and a model file's bytes.
+internal import Glibc
+internal import Memory
+
+/// The model repository: `<repository>/<model>/<version>/model.onnx`, with an optional `model.yaml` beside the versions.
+///
+/// Whoever can put files here can ship any bytes, but reaches nothing outside: every open is beneath the repository's
+/// descriptor and follows no link (TRUST.md, section 6). Only the repository's own path may be or pass links, and it is
+/// resolved once, at start; so is the `..data` link of a Kubernetes volume. Safe to use from several threads.
+public final class Repository: Sendable {
+    /// The path that was given, for messages.
+    public let path: String
+    public let limits: RepositoryLimits
+    private let root: Folder
+
+    /// Errors: `root`, `rootIsFile`, `dataLink`.
+    public convenience init(path: String, limits: RepositoryLimits = RepositoryLimits()) throws(RepositoryError) {
+        try self.init(path: path, limits: limits, resolution: .kernel)
+    }
+
+    init(path: String, limits: RepositoryLimits, resolution: Resolution) throws(RepositoryError) {
+        let opened = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
+        guard opened >= 0 else {
+            throw errno == ENOTDIR ? .rootIsFile(path: path) : .root(path: path, code: errno)
+        }
+        let given = Folder(Descriptor(adopting: opened), resolution: resolution)
+        self.path = path
+        self.limits = limits
+        if let target = given.target(of: "..data") {
+            // Kubernetes writes a folder `..2026_01_31_…` beside the link and swaps the link to it; the models' own
+            // names are links through `..data`, which we would refuse.
+            guard !target.utf8.contains(UInt8(ascii: "/")), target != "..", target != "." else {
+                throw .dataLink(path: path, target: target)
+            }
+            do throws(RepositoryError) {
+                root = try given.folder(target)
+            } catch {
+                throw .dataLink(path: path, target: target)
+            }
+        } else {
+            root = given
+        }
+    }
+
+    /// Which models and versions there are now; opens no model file. Never fails for what one model's folder holds.
+    ///
+    /// Errors: `tooManyEntries`, `system`.
+    public func scan() throws(RepositoryError) -> Scan {
+        var models: [ModelFolder] = []
+        var problems: [String] = []
+        for name in try root.names(entriesMax: limits.entriesMax, full: ".") where !Layout.isIgnored(name) {
+            guard Layout.isModelName(name) else {
+                problems.append(RepositoryError.modelName(name).description)
+                continue
+            }
+            do throws(RepositoryError) {
+                switch try root.kind(of: name, full: name) {
+                case .folder: models.append(scan(model: name))
+                case .file where !name.hasSuffix(".onnx"): break
+                case .symbolicLink: throw .symbolicLink(path: name)
+                case let found: throw .kind(path: name, found: found, wanted: .folder)
+                }
+            } catch {
+                problems.append(error.description)
+            }
+        }
+        return Scan(models: models, problems: problems)
+    }
+
+    private func scan(model: String) -> ModelFolder {
+        var versions: [Int64] = []
+        var configuration: [UInt8]?
+        var failure: RepositoryError?
+        var problems: [String] = []
+        do throws(RepositoryError) {
+            let folder = try root.folder(model)
+            for name in try folder.names(entriesMax: limits.entriesMax, full: model) {
+                let path = "\(model)/\(name)"
+                if name == Layout.configurationFile {
+                    let file = try root.open([model, name], as: .file)
+                    configuration = try ModelFile(
+                        reading: file, path: path, bytesMax: limits.configurationBytesMax, mayBeEmpty: true
+                    ).withBytes { $0.array }
+                } else if let version = Layout.version(name) {
+                    switch try folder.kind(of: name, full: path) {
+                    case .folder: versions.append(version)
+                    case .symbolicLink: problems.append(RepositoryError.symbolicLink(path: path).description)
+                    case let found:
+                        problems.append(RepositoryError.kind(path: path, found: found, wanted: .folder).description)
+                    }
+                }
+            }
+        } catch {
+            failure = error
+        }
+        return ModelFolder(
+            name: model, versions: versions.sorted(), configuration: configuration, failure: failure, problems: problems
+        )
+    }
+
+    /// Reads `<model>/<version>/model.onnx` into memory: some time for a large file, so never on a shard.
+    ///
+    /// Errors: all of `RepositoryError` that name a file.
+    public func open(model: String, version: Int64) throws(RepositoryError) -> ModelFile {
+        guard Layout.isModelName(model) else { throw .modelName(model) }
+        guard Layout.isVersion(version) else { throw .version(model: model, version: version) }
+        let path = [model, String(version), Layout.modelFile]
+        return try ModelFile(
+            reading: root.open(path, as: .file), path: path.joined(separator: "/"), bytesMax: limits.modelBytesMax)
+    }
+}

@@ -1,0 +1,198 @@
+// Enters: a socket that is ready. Leaves: answers. The way of a call, from socket to socket, is the first half of this file.
+import GRPC
+import HTTP2
+import Memory
+import Models
+import Reactor
+import TLS
+import Tensors
+
+/// One connection. Its shard tells it when something can be read or written; nothing here waits.
+final class Connection {
+    let key: UInt64
+    let shard: Shard
+    let session: HTTP2.Session
+    private var socket: Socket
+    private var tls: TLSConnection?
+    private var outbox = Outbox()
+    var life: Life
+    /// The poller was asked for room to write, and for nothing else.
+    var waitsToWrite = false
+
+    /// First half of a turn: what has arrived, as far as the calls that are complete.
+    func receive() throws(Ending) {
+        try read()  // socket → ciphertext
+        try open()  // TLS → plaintext
+        try parse()  // HTTP/2 → exchanges with news
+        while let (exchange, news) = session.nextNews() { serve(exchange, news) }
+    }
+
+    /// A call whose bytes are all here. Nothing has run before the call is known to fit the model and its deadline.
+    func answer(_ exchange: Exchange, in dialect: Dialect) throws(Refusal) {
+        guard let message = try message(of: exchange) else { return }  // gRPC: unframe, inflate
+        let call = try dialect.decode(message, in: &exchange.arena)  // dialect → call
+        let answer = try predict(call, of: exchange)
+        reply(exchange, with: try dialect.encode(answer, in: &exchange.arena))  // dialect → gRPC: frame
+    }
+
+    func predict(_ call: Call, of exchange: Exchange) throws(Refusal) -> Answer {
+        let lease = try lease(call)  // models → version, slot
+        let work = try lease.model.check(call, in: &exchange.arena)  // names, types, shapes, lengths
+        try checkDeadline(of: exchange)
+        let outputs = try lease.model.run(work, in: &exchange.arena)  // engine
+        return Answer(provenance: lease.provenance, id: call.id, outputs: outputs, form: call.form)
+    }
+
+    /// Second half of a turn: what is ready to leave, in one write.
+    func send() throws(Ending) {
+        var hasMore = true
+        while hasMore && isFlushed {
+            hasMore = try frames()  // exchanges → HTTP/2
+            try seal()  // plaintext → TLS
+            try write()  // ciphertext → socket
+            while let (exchange, news) = session.nextNews() {
+                serve(exchange, news)
+                hasMore = true
+            }
+        }
+    }
+
+    // MARK: - The steps
+
+    init(key: UInt64, socket: consuming Socket, tls: TLSConnection?, shard: Shard) {
+        self.key = key
+        self.shard = shard
+        self.socket = socket
+        self.tls = tls
+        session = Session(
+            role: .server, limits: shard.limits.http2, exchanges: shard.exchanges, now: shard.now,
+            bodySize: { Frame.declaredBytes(in: $0).map { $0 + headroomBytes } })
+        life = Life(opened: shard.now, age: shard.jitteredAge())
+    }
+
+    var descriptor: CInt { socket.rawValue }
+
+    /// Everything that was made ready has left.
+    var isFlushed: Bool { outbox.isEmpty && tls?.ciphertext.isEmpty ?? true }
+
+    private func read() throws(Ending) {
+        do throws(SystemError) {
+            if case .closed = try socket.read(into: &shard.inbox, bytesMax: shard.limits.readBytes) {
+                throw SystemError(code: 0)
+            }
+        } catch {
+            throw .peerLeft
+        }
+    }
+
+    private func open() throws(Ending) {
+        guard let tls else { return }
+        var isEnded = false
+        do throws(TLSError) {
+            if try tls.open(shard.inbox.view, into: &shard.plaintext) == .closed { isEnded = true }
+        } catch {
+            shard.inbox.removeAll()
+            shard.plaintext.removeAll()
+            throw .tls(error)
+        }
+        if isEnded && shard.plaintext.isEmpty { throw .peerLeft }
+    }
+
+    private func parse() throws(Ending) {
+        session.now = shard.now
+        defer {
+            shard.inbox.removeAll()
+            shard.plaintext.removeAll()
+        }
+        do throws(HTTP2Error) {
+            try session.receive(tls == nil ? shard.inbox.view : shard.plaintext.view)
+        } catch {
+            throw .http2(error)
+        }
+    }
+
+    private func lease(_ call: Call) throws(Refusal) -> Lease<Engine> {
+        do throws(LeaseError) { return try shard.models.lease(call.model, call.selector) } catch { throw .lease(error) }
+    }
+
+    private func checkDeadline(of exchange: Exchange) throws(Refusal) {
+        let deadline = shard.rpcs[exchange.seat].deadline
+        // The turn's time may be old by the models that ran before this one.
+        guard deadline == .max || Clock.now() < deadline else { throw .deadlinePassed }
+    }
+
+    private func frames() throws(Ending) -> Bool {
+        session.now = shard.now
+        // A handshake that is under way has nothing to carry yet.
+        if let tls, tls.isHandshaking { return false }
+        do throws(HTTP2Error) {
+            return try session.send(into: &outbox, bytesMax: shard.limits.outboxBytesMax)
+        } catch {
+            throw .http2(error)
+        }
+    }
+
+    private func seal() throws(Ending) {
+        guard let tls, !outbox.isEmpty else { return }
+        do throws(TLSError) {
+            try outbox.forEachPiece { (piece) throws(TLSError) in try tls.seal(piece) }
+        } catch {
+            throw .tls(error)
+        }
+        outbox.removeAll()
+    }
+
+    private func write() throws(Ending) {
+        let isWritten: Bool
+        do throws(SystemError) {
+            if let tls { isWritten = try socket.write(&tls.ciphertext) } else { isWritten = try socket.write(&outbox) }
+        } catch {
+            throw .peerLeft
+        }
+        if isWritten { life.blockedSince = nil } else if life.blockedSince == nil { life.blockedSince = shard.now }
+        // What TLS has sealed is a copy: exchanges are free as soon as the plaintext is gone.
+        if outbox.isEmpty { session.outboxIsEmpty() }
+    }
+
+    /// A connection that is on its way out takes its next step as soon as it can.
+    func settle() throws(Ending) {
+        if life.stage != .serving { try look() }
+        if session.isFinished && isFlushed && life.stage == .serving {
+            life.linger(now: shard.now)
+            close()
+            shard.lookAgain(self, at: shard.now + 1_000_000_000)
+        }
+    }
+
+    /// Says goodbye and lets the peer close first, so that what it still has in flight does not wipe out our last bytes.
+    func close() {
+        tls?.close()
+        if let tls { _ = try? socket.write(&tls.ciphertext) }
+        socket.shutdownWriting()
+    }
+
+    /// The connection is gone: whoever still works for it is told, and its exchanges go back.
+    func abandon() {
+        session.connectionClosed()
+        while let (exchange, news) = session.nextNews() { serve(exchange, news) }
+        outbox.removeAll()
+        session.outboxIsEmpty()
+        // Of a failed handshake the peer should still hear the alert.
+        if let tls { _ = try? socket.write(&tls.ciphertext) }
+    }
+
+    /// Memory that an idle connection does not need.
+    func shrink() {
+        outbox.shrink()
+        tls?.ciphertext.shrink(above: 0)
+    }
+}
+
+/// Why a connection ends at once.
+enum Ending: Error {
+    case peerLeft
+    case tls(TLSError)
+    case http2(HTTP2Error)
+    case tooSlow
+    case finished
+}

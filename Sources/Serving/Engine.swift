@@ -1,0 +1,49 @@
+// Enters: a call that a dialect decoded. Leaves: its outputs. The one place that lists the engines.
+public import Identity
+import Memory
+public import ONNX
+public import Tensors
+
+/// A loaded model of any engine: a case each, so that a call costs a switch and no box.
+public enum Engine: Sendable {
+    case identity(IdentityModel)
+    case onnx(ONNX.Session)
+
+    public var signature: Signature {
+        switch self {
+        case .identity(let model): model.signature
+        case .onnx(let model): model.signature
+        }
+    }
+
+    /// The name in ModelMetadata's `platform`: Triton's for what Triton has.
+    public var platform: StaticString {
+        switch self {
+        case .identity: "identity"
+        case .onnx: "onnxruntime_onnx"
+        }
+    }
+
+    /// The call as the model wants it; nothing has run yet.
+    func check(_ call: Call, in arena: inout Arena) throws(Refusal) -> Work {
+        do throws(SignatureRefusal) {
+            switch self {
+            case .identity(let model): return try model.check(call, in: &arena)
+            case .onnx(let model): return try model.check(call, in: &arena)
+            }
+        } catch {
+            throw .signature(error)
+        }
+    }
+
+    func run(_ work: Work, in arena: inout Arena) throws(Refusal) -> List<Tensor> {
+        do throws(RunError) {
+            switch self {
+            case .identity(let model): return try model.run(work, in: &arena)
+            case .onnx(let model): return try model.run(work, in: &arena)
+            }
+        } catch {
+            throw .run(error)
+        }
+    }
+}

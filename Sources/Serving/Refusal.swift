@@ -1,0 +1,126 @@
+// Enters: every room's error. Leaves: the gRPC status and the sentence that the caller gets. The only such place.
+import GRPC
+import Health
+import Memory
+import Models
+import OpenInference
+import PredictionAPI
+import Reflection
+import Tensors
+
+/// Why a call is not answered.
+enum Refusal: Error {
+    /// Not gRPC at all: answered in plain HTTP.
+    case http(Int, String)
+    case headTooLarge
+    case noTrailers
+    case unknownMethod(String)
+    case timeout(TimeoutError)
+    case encoding(EncodingError)
+    case binaryMetadata(key: String, BinaryMetadataError)
+    case frame(FrameError)
+    /// Messages of a unary call: none, or more than one.
+    case messageCount(Int)
+    case prediction(PredictionDecodeError)
+    case openInference(OpenInferenceError)
+    case health(HealthError)
+    case reflection(ReflectionError)
+    case signature(SignatureRefusal)
+    case lease(LeaseError)
+    case run(RunError)
+    case arena(ArenaFull)
+    case deadlinePassed
+    case noProgress(seconds: Int64)
+    case connectionBodies(bytesMax: Int)
+    case unknownService(String)
+    case draining
+
+    var status: StatusCode {
+        switch self {
+        case .http: .unknown
+        case .headTooLarge, .connectionBodies, .arena: .resourceExhausted
+        case .noTrailers, .timeout, .binaryMetadata, .messageCount: .internal
+        case .unknownMethod, .encoding: .unimplemented
+        case .frame(let error): Self.status(error)
+        case .prediction(.arena): .resourceExhausted
+        case .prediction: .invalidArgument
+        case .openInference(.arena): .resourceExhausted
+        case .openInference(let error): error.isUnimplemented ? .unimplemented : .invalidArgument
+        case .health, .reflection: .invalidArgument
+        case .signature(.signature): .invalidArgument
+        case .signature(.arena): .resourceExhausted
+        case .lease(let error): Self.status(error)
+        case .run(.failed), .run(.unsupportedOutput): .internal
+        case .run(.arena): .resourceExhausted
+        case .deadlinePassed, .noProgress: .deadlineExceeded
+        case .unknownService: .notFound
+        case .draining: .unavailable
+        }
+    }
+
+    private static func status(_ error: FrameError) -> StatusCode {
+        switch error {
+        case .badFlag, .truncated, .compressedWithoutEncoding: .internal
+        case .tooLarge: .resourceExhausted
+        case .gzip(.damaged), .gzip(.trailing): .internal
+        case .gzip: .resourceExhausted
+        }
+    }
+
+    private static func status(_ error: LeaseError) -> StatusCode {
+        switch error {
+        case .unknownModel, .unknownVersion, .unknownLabel, .emptySlot: .notFound
+        case .loading, .failed: .unavailable
+        }
+    }
+
+    /// One sentence of ours: what is wrong, with what value, and what is allowed or what to do.
+    var sentence: String {
+        switch self {
+        case .http(_, let sentence): sentence
+        case .headTooLarge: "the request's header list is larger than 16 KiB or has more than 100 fields: send fewer metadata"
+        case .noTrailers: "the header te: trailers is missing: something between the caller and this server does not speak gRPC"
+        case .unknownMethod(let path): "no method \(path.debugDescription) is served here: ask the server's reflection for its services"
+        case .timeout(let error): error.sentence
+        case .encoding(let error): error.sentence
+        case .binaryMetadata(let key, let error): "metadata \(key): \(error.sentence)"
+        case .frame(let error): error.sentence
+        case .messageCount(let count): "the call has \(count == 0 ? "no message" : "more than one message"), a unary call has one"
+        case .prediction(let error): error.sentence
+        case .openInference(let error): error.sentence
+        case .health(let error): error.sentence
+        case .reflection(let error): error.sentence
+        case .signature(.signature(let error)): error.sentence
+        case .signature(.arena(let full)), .arena(let full), .run(.arena(let full)):
+            "the call and its answer need more than the \(full.bytesMax) bytes that one call may use: send fewer rows at a time"
+        case .lease(let error): Self.sentence(error)
+        case .run(.failed): "the model failed on these inputs; the server's log says why"
+        case .run(.unsupportedOutput(let name)): "output \(name.debugDescription) of the model has a type that the protocol has no name for"
+        case .deadlinePassed: "the deadline passed before the model ran"
+        case .noProgress(let seconds): "no byte of the request came for \(seconds) s"
+        case .connectionBodies(let max): "this connection has more than \(max) bytes of requests under way: wait for answers, or use more connections"
+        case .unknownService(let name): "no service or model \(name.debugDescription) is known here"
+        case .draining: "the server is shutting down: call another replica"
+        }
+    }
+
+    private static func sentence(_ error: LeaseError) -> String {
+        switch error {
+        case .unknownModel(let name): "model \(name.debugDescription) is not found"
+        case .unknownVersion(let model, let version, let loaded):
+            "version \(version) of model \(model.debugDescription) is not found; loaded: \(loaded.map(String.init).joined(separator: ", "))"
+        case .unknownLabel(let model, let label, let known):
+            "label \(label.debugDescription) of model \(model.debugDescription) is not found; "
+                + (known.isEmpty ? "the model has no labels" : "known: \(known.joined(separator: ", "))")
+        case .emptySlot(let model, let slot): "slot \(slot.name) of model \(model.debugDescription) is empty"
+        case .loading(let model, let version): "version \(version) of model \(model.debugDescription) is loading: try again"
+        case .failed(let model, let version, let reason): "version \(version) of model \(model.debugDescription) did not load: \(reason)"
+        }
+    }
+
+    /// What the log gets beyond the sentence: the runtime's own words.
+    var log: String? {
+        if case .run(.failed(let log)) = self { return log }
+        return nil
+    }
+}

@@ -1,0 +1,166 @@
+// Enters: an exchange to which something happened. Leaves: a reply, a refusal, or nothing yet.
+import GRPC
+import HTTP2
+import Memory
+import OpenInference
+import PredictionAPI
+import Protobuf
+
+extension Connection {
+    /// What comes next for an exchange, given what happened to it.
+    func serve(_ exchange: Exchange, _ news: News) {
+        if news.contains(.closed) { return ended(exchange) }
+        do throws(Refusal) {
+            if news.contains(.head) {
+                shard.admit(exchange)
+                shard.rpcs[exchange.seat] = RPC()
+                shard.rpcs[exchange.seat] = try RPC(exchange.head, now: shard.now)
+            }
+            let rpc = shard.rpcs[exchange.seat]
+            if rpc.isOver { return session.discard(exchange) }
+            if session.bodyBytes > shard.limits.connectionBodyBytesMax {
+                throw Refusal.connectionBodies(bytesMax: shard.limits.connectionBodyBytesMax)
+            }
+            switch rpc.method.shape {
+            case .unary: try unary(exchange, rpc.method)
+            case .serverStreaming: try watch(exchange)
+            case .bidirectional, .clientStreaming: try stream(exchange, rpc.method, wasSent: news.contains(.sent))
+            }
+        } catch {
+            refuse(exchange, error)
+        }
+    }
+
+    private func unary(_ exchange: Exchange, _ method: Method) throws(Refusal) {
+        switch method {
+        case .modelInfer: try answer(exchange, in: .openInference)
+        case .predict: try answer(exchange, in: .prediction)
+        default:
+            guard let message = try message(of: exchange) else { return }
+            reply(exchange, with: try inform(method, message, in: &exchange.arena))
+        }
+    }
+
+    /// The one message of a unary call, once it and the end of the stream are here.
+    func message(of exchange: Exchange) throws(Refusal) -> ByteView? {
+        let body = exchange.body.view
+        guard let frame = try nextFrame(of: exchange) else {
+            guard exchange.hasEnded else { return nil }
+            if body.isEmpty { throw .messageCount(0) }
+            do throws(FrameError) { try Frame.end(body) } catch { throw .frame(error) }
+            return nil
+        }
+        guard body.count == frame.frameBytes else { throw .messageCount(2) }
+        guard exchange.hasEnded else { return nil }
+        return try open(frame, of: exchange)
+    }
+
+    func nextFrame(of exchange: Exchange) throws(Refusal) -> Frame? {
+        do throws(FrameError) {
+            return try Frame.next(in: exchange.body.view, messageBytesMax: shard.limits.messageBytesMax)
+        } catch {
+            throw .frame(error)
+        }
+    }
+
+    func open(_ frame: Frame, of exchange: Exchange) throws(Refusal) -> ByteView {
+        do throws(FrameError) {
+            return try frame.message(
+                encoding: shard.rpcs[exchange.seat].encoding, messageBytesMax: shard.limits.messageBytesMax,
+                in: &exchange.arena)
+        } catch {
+            throw .frame(error)
+        }
+    }
+
+    // MARK: - Out
+
+    /// The whole reply of a unary call.
+    func reply(_ exchange: Exchange, with message: WireWriter) {
+        begin(exchange)
+        send(exchange, message)
+        finish(exchange)
+    }
+
+    func begin(_ exchange: Exchange) {
+        guard !exchange.hasReplied else { return }
+        session.respond(exchange, shard.rpcs[exchange.seat].replyEncoding == .gzip ? ReplyHead.gzip : ReplyHead.plain)
+    }
+
+    /// One message of the reply.
+    func send(_ exchange: Exchange, _ message: WireWriter) {
+        var message = message
+        do throws(ArenaFull) {
+            let pieces = try frame(&message, encoding: shard.rpcs[exchange.seat].replyEncoding, in: &exchange.arena)
+            try session.send(exchange, pieces)
+        } catch {
+            refuse(exchange, .arena(error))
+        }
+    }
+
+    func finish(_ exchange: Exchange) {
+        guard !shard.rpcs[exchange.seat].isOver else { return }
+        shard.rpcs[exchange.seat].isOver = true
+        session.finish(exchange, trailers: shard.okTrailers)
+    }
+
+    /// The call ends with a status other than OK. The only way there.
+    func refuse(_ exchange: Exchange, _ refusal: Refusal) {
+        guard !shard.rpcs[exchange.seat].isOver else { return }
+        shard.rpcs[exchange.seat].isOver = true
+        if let log = refusal.log { shard.log(log) }
+        if case .http(let status, _) = refusal {
+            session.respond(exchange, ReplyHead.http(status), endsAtOnce: true)
+        } else if exchange.hasReplied {
+            session.finish(exchange, trailers: statusFields(refusal, of: exchange))
+            return
+        } else {
+            // Nothing of the call is needed any more; a full arena has room for the sentence.
+            exchange.arena.reset()
+            let status = statusFields(refusal, of: exchange)
+            var fields = ReplyHead.plain
+            for index in status.indices { fields.append(status[index]) }
+            if case .encoding = refusal { fields.append(ReplyHead.acceptEncoding) }
+            session.respond(exchange, fields, endsAtOnce: true)
+        }
+        // The peer need not send the rest of what we do not read (RFC 9113, 8.1).
+        if !exchange.hasEnded { session.reset(exchange, code: .noError) }
+    }
+
+    private func statusFields(_ refusal: Refusal, of exchange: Exchange) -> List<Field> {
+        var fields = List<Field>()
+        do throws(ArenaFull) {
+            try fields.append(Field("grpc-status", refusal.status.headerValue), in: &exchange.arena)
+            let sentence = try percentEncoded(refusal.sentence, in: &exchange.arena)
+            try fields.append(Field(name: ByteView("grpc-message"), value: sentence), in: &exchange.arena)
+        } catch {
+            // A stream whose arena is full to the last byte gets no sentence.
+            if fields.isEmpty { return shard.internalTrailers }
+        }
+        return fields
+    }
+
+    /// The stream is gone, for whatever reason: nobody works for it any more.
+    private func ended(_ exchange: Exchange) {
+        if shard.rpcs[exchange.seat].watched != nil { shard.watchers.removeAll { $0.seat == exchange.seat } }
+        shard.rpcs[exchange.seat] = RPC()
+        shard.rpcs[exchange.seat].isOver = true
+    }
+}
+
+/// Heads of replies, made once.
+enum ReplyHead {
+    private static let status = Field(":status", "200")
+    private static let contentType = Field("content-type", ContentType.reply)
+    static let acceptEncoding = Field("grpc-accept-encoding", Encoding.supported)
+    static let plain = [status, contentType]
+    static let gzip = [status, contentType, Field("grpc-encoding", "gzip"), acceptEncoding]
+
+    /// To those who do not speak gRPC.
+    static func http(_ status: Int) -> [Field] {
+        switch status {
+        case 405: [Field(":status", "405"), Field("allow", "POST")]
+        default: [Field(":status", "415"), Field("accept-post", "application/grpc")]
+        }
+    }
+}

@@ -1,0 +1,259 @@
+// Enters: readiness. Leaves: turns. One event loop on one core; it shares nothing and takes no lock.
+import HTTP2
+import Memory
+import Models
+import Reactor
+import TLS
+
+/// One pass of the loop is a turn: read all that is ready, answer what is complete, one write per connection.
+final class Shard {
+    let number: Int
+    private(set) var limits: ServerLimits
+    let models: Directory<Engine>
+    let state: ServerState
+    let exchanges: ExchangePool
+    let log: @Sendable (String) -> Void
+    private let listeners: [ServerListener]
+    private let poller: Poller
+    private let wakeUp: WakeUp
+    private var wheel: TimerWheel
+
+    /// The turn's time, on the shard's clock.
+    var now: Int64
+    /// What was read in this turn; empty between connections.
+    var inbox = ByteQueue()
+    var plaintext = ByteQueue()
+    /// What the corridor knows of each exchange, by the exchange's seat.
+    var rpcs: [RPC] = []
+    var watchers: [Watcher] = []
+    let okTrailers: List<Field>
+    let internalTrailers: List<Field>
+    private var permanent = Arena(firstChunkBytes: 1024, bytesMax: 65536)
+
+    private var connections: [Connection?] = []
+    private var generations: [UInt32] = []
+    private var free: [Int] = []
+    private(set) var connectionCount = 0
+    private var touched: [UInt64] = []
+    private var changesTold: UInt64 = 0
+    private var isDraining = false
+    private var listenersRest = false
+    private var random: SplitMix
+
+    struct Watcher {
+        let connection: UInt64
+        let seat: Int
+    }
+
+    /// Keys of the poller that are no connections'.
+    private enum Key {
+        static let wakeUp = UInt64.max
+        static let listenersWake = UInt64.max - 1
+        static let firstListener = UInt64.max - 1024
+    }
+
+    init(number: Int, server: ServerConfiguration, wakeUp: WakeUp, state: ServerState) throws(SystemError) {
+        self.number = number
+        limits = server.limits
+        models = server.models
+        listeners = server.listeners(of: number)
+        log = server.log
+        self.state = state
+        self.wakeUp = wakeUp
+        now = Clock.now()
+        random = SplitMix(seed: UInt64(bitPattern: now) &+ UInt64(number))
+        wheel = TimerWheel(now: now)
+        exchanges = ExchangePool(arenaBytesMax: limits.arenaBytesMax)
+        okTrailers = Self.trailers(status: "0", in: &permanent)
+        internalTrailers = Self.trailers(status: "13", in: &permanent)
+        poller = try Poller()
+        try poller.add(wakeUp.rawValue, key: Key.wakeUp)
+        for (index, listener) in listeners.enumerated() {
+            try poller.add(listener.listener.rawValue, key: Key.firstListener + UInt64(index))
+        }
+    }
+
+    private static func trailers(status: StaticString, in arena: inout Arena) -> List<Field> {
+        var fields = List<Field>()
+        do throws(ArenaFull) {
+            try fields.append(Field("grpc-status", status), in: &arena)
+        } catch {
+            preconditionFailure("room for one field")
+        }
+        return fields
+    }
+
+    // MARK: - Turns
+
+    /// Until drained.
+    func run() {
+        while !(isDraining && connectionCount == 0) { turn() }
+    }
+
+    private func turn() {
+        let ready: Int
+        do throws(SystemError) {
+            ready = try poller.wait(milliseconds: wheel.sleepMilliseconds(now: Clock.now()))
+        } catch {
+            fatalError("epoll_wait: \(error)")
+        }
+        now = Clock.now()
+        for index in 0..<ready { arrive(poller[index]) }
+        var due: [UInt64] = []
+        wheel.advance(to: now) { due.append($0) }
+        for key in due { look(key) }
+        if changesTold != state.changes(models) || state.isDraining != isDraining { tell() }
+        // What came in is answered; now everything leaves, one write for each connection.
+        for key in touched { depart(key) }
+        touched.removeAll(keepingCapacity: true)
+    }
+
+    private func arrive(_ ready: Readiness) {
+        if ready.key == Key.wakeUp { return wakeUp.clear() }
+        if ready.key >= Key.firstListener { return accept(Int(ready.key - Key.firstListener)) }
+        guard let connection = connection(ready.key) else { return }
+        touched.append(ready.key)
+        guard ready.canRead || ready.hasFailed else { return }
+        do throws(Ending) { try connection.receive() } catch { end(connection, error) }
+    }
+
+    private func depart(_ key: UInt64) {
+        guard let connection = connection(key) else { return }
+        do throws(Ending) {
+            try connection.send()
+            try connection.settle()
+        } catch {
+            return end(connection, error)
+        }
+        connection.planLook()
+        let waitsToWrite = connection.life.blockedSince != nil
+        if waitsToWrite != connection.waitsToWrite {
+            connection.waitsToWrite = waitsToWrite
+            try? poller.change(connection.descriptor, key: key, write: waitsToWrite, read: !waitsToWrite)
+        }
+    }
+
+    private func look(_ key: UInt64) {
+        if key == Key.listenersWake { return resumeAccepting() }
+        guard let connection = connection(key) else { return }
+        touched.append(key)
+        do throws(Ending) { try connection.look() } catch { end(connection, error) }
+    }
+
+    func lookAgain(_ connection: Connection, at time: Int64) {
+        guard time < connection.life.nextLook else { return }
+        connection.life.nextLook = time
+        wheel.add(connection.key, at: time)
+    }
+
+    // MARK: - Connections
+
+    private func connection(_ key: UInt64) -> Connection? {
+        let seat = Int(key & 0xffff_ffff)
+        guard seat < connections.count, generations[seat] == UInt32(key >> 32) else { return nil }
+        return connections[seat]
+    }
+
+    private func accept(_ index: Int) {
+        do throws(SystemError) {
+            // Not more than some at a time, so that those who are here already are not kept waiting.
+            for _ in 0..<64 {
+                guard let socket = try listeners[index].listener.accept() else { return }
+                guard connectionCount < limits.connectionsMax else { continue }
+                try open(socket, tls: listeners[index].tls)
+            }
+        } catch {
+            // No descriptors or no memory: those who wait in the kernel's queue get their turn later.
+            log("accept: \(error); trying again in 100 ms")
+            for listener in listeners { poller.remove(listener.listener.rawValue) }
+            listenersRest = true
+            wheel.add(Key.listenersWake, at: now + 100_000_000)
+        }
+    }
+
+    private func resumeAccepting() {
+        guard listenersRest, !isDraining else { return }
+        listenersRest = false
+        for (index, listener) in listeners.enumerated() {
+            try? poller.add(listener.listener.rawValue, key: Key.firstListener + UInt64(index))
+        }
+    }
+
+    private func open(_ socket: consuming Socket, tls: ServerContext?) throws(SystemError) {
+        let seat: Int
+        if let rested = free.popLast() {
+            seat = rested
+        } else {
+            seat = connections.count
+            connections.append(nil)
+            generations.append(0)
+        }
+        let key = UInt64(generations[seat]) << 32 | UInt64(seat)
+        let session: TLSConnection?
+        do throws(TLSError) { session = try tls?.connection() } catch { return log("TLS: \(error)") }
+        let connection = Connection(key: key, socket: socket, tls: session, shard: self)
+        connections[seat] = connection
+        connectionCount += 1
+        try poller.add(connection.descriptor, key: key)
+        touched.append(key)
+        lookAgain(connection, at: now + limits.handshakeNanoseconds)
+    }
+
+    private func end(_ connection: Connection, _ ending: Ending) {
+        connection.abandon()
+        poller.remove(connection.descriptor)
+        let seat = Int(connection.key & 0xffff_ffff)
+        generations[seat] &+= 1
+        connections[seat] = nil
+        free.append(seat)
+        connectionCount -= 1
+        if case .tls(let error) = ending { log("TLS: \(error)") }
+    }
+
+    /// An exchange has begun: the corridor's place for it.
+    func admit(_ exchange: Exchange) {
+        while rpcs.count <= exchange.seat { rpcs.append(RPC()) }
+    }
+
+    func jitteredAge() -> Int64 {
+        let tenth = limits.ageNanoseconds / 10
+        return limits.ageNanoseconds - tenth + Int64(random.next() % UInt64(max(1, 2 * tenth)))
+    }
+
+    // MARK: - News for all
+
+    /// A model changed its state, or the server drains: who watches is told.
+    private func tell() {
+        changesTold = state.changes(models)
+        if state.isDraining && !isDraining { drain() }
+        for watcher in watchers {
+            guard let connection = connection(watcher.connection) else { continue }
+            connection.tellWatcher(exchanges[watcher.seat])
+            touched.append(watcher.connection)
+        }
+    }
+
+    /// No new connections; each one that is open is asked to leave when its calls have ended.
+    private func drain() {
+        isDraining = true
+        limits.ageGraceNanoseconds = limits.drainNanoseconds
+        for listener in listeners where !listenersRest { poller.remove(listener.listener.rawValue) }
+        for case let connection? in connections {
+            connection.drain()
+            touched.append(connection.key)
+        }
+    }
+}
+
+/// A small seeded generator (SplitMix64): for jitter, not for secrets.
+struct SplitMix {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var word = state
+        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
+        return word ^ (word >> 31)
+    }
+}

@@ -1,0 +1,154 @@
+// Enters: flags and a configuration file, as text. Leaves: settings that are known to be right, before a port is bound.
+import Foundation
+import HTTP2
+import Reactor
+import Serving
+import TLS
+import Yams
+
+/// One value of a setting, and who said so: a flag beats the file.
+struct Given {
+    let value: String
+    /// `--shards` or `vencejo.yaml: shards`.
+    let origin: String
+}
+
+/// Everything that `vencejo serve` can be told.
+struct Settings {
+    var repository = ""
+    var listen: [Address] = []
+    var shards = Cores.granted()
+    var onnxRuntime = "libonnxruntime.so.1"
+    var allowOlderOnnxRuntime = false
+    var tls: ServerContext.Configuration?
+    var limits = ServerLimits()
+
+    /// What may be set, by the key in the file; the flag is the same with dashes.
+    enum Key: String, CaseIterable {
+        case repository, grpc, shards, onnxruntime
+        case allowOlderOnnxruntime = "allow_older_onnxruntime"
+        case tlsCertificate = "tls_certificate"
+        case tlsKey = "tls_key"
+        case tlsClientCA = "tls_client_ca"
+        case tlsMinimumVersion = "tls_minimum_version"
+        case messageBytesMax = "message_bytes_max"
+        case streamsMax = "streams_max"
+        case connectionsMax = "connections_max"
+        case idleSeconds = "idle_seconds"
+        case connectionAgeSeconds = "connection_age_seconds"
+        case drainSeconds = "drain_seconds"
+
+        var flag: String { "--" + rawValue.replacing("_", with: "-") }
+    }
+
+    init(flags: [Key: [String]], file: String?) throws(Failure) {
+        var given: [Key: [Given]] = [:]
+        if let file { given = try Self.read(file) }
+        for (key, values) in flags { given[key] = values.map { Given(value: $0, origin: key.flag) } }
+        try apply(given)
+    }
+
+    private mutating func apply(_ given: [Key: [Given]]) throws(Failure) {
+        func one(_ key: Key) -> Given? { given[key]?.last }
+        guard let repository = one(.repository)?.value else {
+            throw .usage("--repository is missing: give the folder that holds the models")
+        }
+        self.repository = repository
+        for address in given[.grpc] ?? [Given(value: "127.0.0.1:8001", origin: "default")] {
+            do throws(AddressError) {
+                listen.append(try Address(address.value))
+            } catch {
+                throw .usage("\(address.origin): \(error.sentence)")
+            }
+        }
+        if let value = one(.shards) { shards = try Self.integer(value, 1...256) }
+        if let value = one(.onnxruntime) { onnxRuntime = value.value }
+        if let value = one(.allowOlderOnnxruntime) { allowOlderOnnxRuntime = try Self.bool(value) }
+        if let value = one(.messageBytesMax) {
+            limits.messageBytesMax = try Self.integer(value, 1024...2_000_000_000)
+            limits.connectionBodyBytesMax = max(limits.connectionBodyBytesMax, 2 * limits.messageBytesMax)
+            limits.arenaBytesMax = max(limits.arenaBytesMax, 4 * limits.messageBytesMax)
+        }
+        if let value = one(.streamsMax) { limits.http2.streamsMax = try Self.integer(value, 1...100_000) }
+        let descriptors = FileLimit.raise()
+        // Some descriptors stay free for models, logs and those who look after the server.
+        limits.connectionsMax = max(1, (descriptors - 64) / 20 * 19)
+        if let value = one(.connectionsMax) { limits.connectionsMax = try Self.integer(value, 1...limits.connectionsMax) }
+        limits.connectionsMax = max(1, limits.connectionsMax / shards)
+        if let value = one(.idleSeconds) { limits.idleNanoseconds = try Self.seconds(value) }
+        if let value = one(.connectionAgeSeconds) { limits.ageNanoseconds = try Self.seconds(value) }
+        if let value = one(.drainSeconds) { limits.drainNanoseconds = try Self.seconds(value) }
+        try applyTLS(one)
+        do throws(LimitsError) { try limits.check() } catch { throw .usage(error.sentence) }
+    }
+
+    private mutating func applyTLS(_ one: (Key) -> Given?) throws(Failure) {
+        guard let certificate = one(.tlsCertificate) else {
+            for key in [Key.tlsKey, .tlsClientCA, .tlsMinimumVersion] {
+                if let value = one(key) {
+                    throw .usage("\(value.origin) is given without \(Key.tlsCertificate.flag): TLS needs a certificate")
+                }
+            }
+            return
+        }
+        guard let key = one(.tlsKey) else {
+            throw .usage("\(certificate.origin) is given without \(Key.tlsKey.flag): TLS needs the certificate's key")
+        }
+        var configuration = ServerContext.Configuration(
+            certificateFile: certificate.value, keyFile: key.value, clientAuthorityFile: one(.tlsClientCA)?.value)
+        if let version = one(.tlsMinimumVersion) {
+            switch version.value {
+            case "1.3": configuration.minimumVersion = .tls13
+            case "1.2": configuration.minimumVersion = .tls12
+            default: throw .usage("\(version.origin): \"\(version.value)\" is not a TLS version; allowed are 1.2 and 1.3")
+            }
+        }
+        tls = configuration
+    }
+
+    private static func integer(_ given: Given, _ allowed: ClosedRange<Int>) throws(Failure) -> Int {
+        guard let value = Int(given.value), allowed.contains(value) else {
+            throw .usage(
+                "\(given.origin): \"\(given.value)\" is not allowed; allowed are \(allowed.lowerBound) to \(allowed.upperBound)")
+        }
+        return value
+    }
+
+    private static func seconds(_ given: Given) throws(Failure) -> Int64 {
+        guard let value = Double(given.value), value > 0, value <= 31_536_000 else {
+            throw .usage("\(given.origin): \"\(given.value)\" is not allowed; allowed are seconds above 0, up to 31536000")
+        }
+        return Int64(value * 1_000_000_000)
+    }
+
+    private static func bool(_ given: Given) throws(Failure) -> Bool {
+        switch given.value {
+        case "true": return true
+        case "false": return false
+        default: throw .usage("\(given.origin): \"\(given.value)\" is not allowed; allowed are true and false")
+        }
+    }
+
+    private static func read(_ file: String) throws(Failure) -> [Key: [Given]] {
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw .usage("--config: the file \"\(file)\" cannot be read: give the path of a YAML file")
+        }
+        let pairs: [(key: String, values: [String])]
+        do throws(YAMLError) { pairs = try YAML.mapping(Array(data)) } catch {
+            throw .usage("\(file): \(error.sentence)")
+        }
+        var given: [Key: [Given]] = [:]
+        for (name, values) in pairs {
+            guard let key = Key(rawValue: name) else {
+                let known = Key.allCases.map(\.rawValue).joined(separator: ", ")
+                let value = values.joined(separator: ", ")
+                throw .usage("\(file): the key \"\(name)\" (value \"\(value)\") is not known; allowed are \(known)")
+            }
+            guard values.count == 1 || key == .grpc else {
+                throw .usage("\(file): \(name): \(values.count) values are given; allowed is one")
+            }
+            given[key] = values.map { Given(value: $0, origin: "\(file): \(name)") }
+        }
+        return given
+    }
+}

@@ -1,0 +1,122 @@
+// Enters: fixtures, and models made by hand. Leaves: answers as arrays, which tests compare.
+import Glibc
+import Memory
+import Synchronization
+import Tensors
+
+@testable import ONNX
+
+struct SetupError: Error, CustomStringConvertible { let description: String }
+
+/// Lines that the runtime logged. One runtime per process: all tests share it, so look for a model's name.
+final class Lines: Sendable {
+    private let lines = Mutex<[String]>([])
+    func append(_ line: String) { lines.withLock { $0.append(line) } }
+    func containing(_ text: String) -> [String] { lines.withLock { $0.filter { $0.contains(text) } } }
+}
+
+enum Shared {
+    static let lines = Lines()
+    static let path = unsafe getenv("VENCEJO_ONNXRUNTIME").map { unsafe String(cString: $0) }
+    private static let opened = Result<Runtime, any Error> {
+        guard let path else {
+            throw SetupError(
+                description: "VENCEJO_ONNXRUNTIME is not set: it must be the path of libonnxruntime.so "
+                    + "\(Runtime.testedVersion) or later")
+        }
+        return try Runtime(path: path) { lines.append($0) }
+    }
+
+    static func runtime() throws -> Runtime { try opened.get() }
+}
+
+func fixture(_ path: String, from file: String = #filePath) throws -> [UInt8] {
+    let path =
+        file.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/") + "/Fixtures/"
+        + path
+    guard let stream = unsafe fopen(path, "r") else { throw SetupError(description: "no fixture at \(path)") }
+    defer { unsafe fclose(stream) }
+    var content: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 65536)
+    while true {
+        let count = unsafe fread(&block, 1, block.count, stream)
+        if count == 0 { return content }
+        content += block[..<count]
+    }
+}
+
+func session(_ file: [UInt8], name: String = "test", _ options: SessionOptions = SessionOptions()) throws -> Session {
+    let runtime = try Shared.runtime()
+    return try unsafe file.withUnsafeBytes { bytes in
+        try unsafe Session(runtime: runtime, name: name, file: ByteView(bytes), options: options)
+    }
+}
+
+func fixtureModel(_ name: String, _ version: Int = 1) throws -> Session {
+    try session(fixture("models/\(name)/\(version)/model.onnx"), name: name)
+}
+
+/// A tensor as arrays.
+struct Value: Equatable {
+    var name: String
+    var type: ElementType
+    var shape: [Int64]
+    var bytes: [UInt8]
+
+    init(_ name: String, _ type: ElementType, _ shape: [Int64], _ bytes: [UInt8]) {
+        (self.name, self.type, self.shape, self.bytes) = (name, type, shape, bytes)
+    }
+
+    init(_ name: String, _ shape: [Int64], floats: [Float]) { self.init(name, .float32, shape, raw(floats)) }
+
+    init(_ name: String, _ shape: [Int64], strings: [[UInt8]]) {
+        self.init(name, .bytes, shape, strings.flatMap { raw([UInt32($0.count)]) + $0 })
+    }
+
+    var floats: [Float] {
+        stride(from: 0, to: bytes.count, by: 4).map { start in
+            Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(bytes[start + $1]) << (8 * UInt32($1)) })
+        }
+    }
+
+    var strings: [[UInt8]] {
+        var (found, rest) = ([[UInt8]](), bytes[...])
+        while rest.count >= 4 {
+            let length = (0..<4).reduce(0) { $0 | Int(rest[rest.startIndex + $1]) << (8 * $1) }
+            found.append(Array(rest.dropFirst(4).prefix(length)))
+            rest = rest.dropFirst(4 + length)
+        }
+        return found
+    }
+}
+
+func raw<Element: BitwiseCopyable>(_ elements: [Element]) -> [UInt8] {
+    unsafe elements.withUnsafeBytes { unsafe Array($0) }
+}
+
+extension Session {
+    /// Runs as the corridor does: check, then run. Contents lie `offset` bytes behind a multiple of 64.
+    func answer(
+        _ inputs: [Value], outputs: [String] = [], offset: Int = 0, arenaBytesMax: Int = 64 << 20
+    ) throws -> [Value] {
+        var exchange = Arena(bytesMax: 64 << 20)
+        var call = Call()
+        for input in inputs {
+            var shape = List<Int64>()
+            for dimension in input.shape { try shape.append(dimension, in: &exchange) }
+            let bytes = [UInt8](repeating: 0, count: offset) + input.bytes
+            let padded = try unsafe bytes.withUnsafeBytes { bytes in
+                try unsafe exchange.copy(ByteView(bytes), alignment: 64)
+            }
+            try call.inputs.append(
+                Tensor(
+                    name: exchange.copy(input.name), type: input.type, shape: shape, content: padded.dropFirst(offset)),
+                in: &exchange)
+        }
+        for output in outputs { try call.outputs.append(exchange.copy(output), in: &exchange) }
+        let work = try check(call, in: &exchange)
+        var arena = Arena(firstChunkBytes: 256, bytesMax: arenaBytesMax)
+        let answers = try run(work, in: &arena)
+        return answers.array.map { Value($0.name.text, $0.type, $0.shape.array, $0.content.array) }
+    }
+}

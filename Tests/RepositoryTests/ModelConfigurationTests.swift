@@ -1,0 +1,75 @@
+import Repository
+import Testing
+
+private typealias Pairs = [(key: String, value: String)]
+
+@Test func anEmptyConfigurationHasTheDefaults() throws {
+    let empty = try ModelConfiguration([], file: "m/model.yaml")
+    #expect(empty == ModelConfiguration())
+    #expect(empty.engine == .onnx && empty.graphOptimization == .all && empty.executionMode == .sequential)
+    #expect(empty.intraOpThreads == nil && empty.interOpThreads == nil)
+}
+
+@Test func everyKeyIsSet() throws {
+    let all: Pairs = [
+        ("engine", "identity"), ("intra_op_threads", "1"), ("inter_op_threads", "256"),
+        ("graph_optimization", "basic"), ("execution_mode", "parallel"),
+    ]
+    let configuration = try ModelConfiguration(all, file: "m/model.yaml")
+    #expect(configuration.engine == .identity && configuration.graphOptimization == .basic)
+    #expect(configuration.intraOpThreads == 1 && configuration.interOpThreads == 256)
+    #expect(configuration.executionMode == .parallel)
+}
+
+@Test(arguments: [
+    ("engine", "torch", "m/model.yaml: engine is 'torch'; allowed is onnx, identity"),
+    ("engine", "ONNX", "m/model.yaml: engine is 'ONNX'; allowed is onnx, identity"),
+    ("intra_op_threads", "0", "m/model.yaml: intra_op_threads is '0'; allowed is a whole number from 1 to 256"),
+    ("inter_op_threads", "257", "m/model.yaml: inter_op_threads is '257'; allowed is a whole number from 1 to 256"),
+    ("inter_op_threads", "4.0", "m/model.yaml: inter_op_threads is '4.0'; allowed is a whole number from 1 to 256"),
+    (
+        "intra_op_threads", "99999999999999999999",
+        "m/model.yaml: intra_op_threads is '99999999999999999999'; allowed is a whole number from 1 to 256"
+    ),
+    ("graph_optimization", "", "m/model.yaml: graph_optimization is ''; allowed is disabled, basic, extended, all"),
+    ("execution_mode", "a\nb", "m/model.yaml: execution_mode is 'a\\nb'; allowed is sequential, parallel"),
+    (
+        "intra_op_thread", "1",
+        "m/model.yaml: there is no key 'intra_op_thread' (did you mean 'intra_op_threads'?); allowed are engine, "
+            + "intra_op_threads, inter_op_threads, graph_optimization, execution_mode"
+    ),
+    (
+        "backend", "onnx",
+        "m/model.yaml: there is no key 'backend'; allowed are engine, intra_op_threads, inter_op_threads, "
+            + "graph_optimization, execution_mode"
+    ),
+])
+func whatIsNotAllowedIsNamed(key: String, value: String, sentence: String) {
+    let error = #expect(throws: ConfigurationError.self) {
+        try ModelConfiguration([(key, value)], file: "m/model.yaml")
+    }
+    #expect(error?.description == sentence)
+}
+
+@Test func aKeyTwice() {
+    let error = #expect(throws: ConfigurationError.self) {
+        try ModelConfiguration([("engine", "onnx"), ("engine", "onnx")], file: "m/model.yaml")
+    }
+    #expect(error?.description == "m/model.yaml: the key 'engine' is given more than once")
+}
+
+@Test func theEngineIdentityNeedsNoVersion() throws {
+    let place = Place()
+    defer { place.remove() }
+    place.folder("m")
+    let model = try #require(Repository(path: place.root).scan().models.first)
+    let identity = try ModelConfiguration([("engine", "identity")], file: "m/model.yaml")
+    #expect(try model.versions(with: identity) == [1])
+    let error = #expect(throws: RepositoryError.self) { try model.versions(with: ModelConfiguration()) }
+    #expect(
+        error?.description
+            == "the model 'm' has no version: put its file at 'm/1/model.onnx', or set 'engine: identity' in "
+            + "'m/model.yaml'")
+    place.folder("m/7")
+    #expect(try Repository(path: place.root).scan().models.first?.versions(with: identity) == [7])
+}

@@ -1,0 +1,207 @@
+"""Connections: addresses, TLS, pings, limits in time, age, and the polite end."""
+import queue
+import socket
+import ssl
+import subprocess
+import time
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hyperframe import frame as f
+
+from h2raw import Connection, fields, message
+from stubs import prediction_grpc
+from tensors import case, predict_request, read_predict
+
+INPUTS, EXPECTED = case("digits", 1, 1)
+REQUEST = predict_request("digits", INPUTS)
+PREDICT = "/vencejo.v1.PredictionService/Predict"
+STREAM = "/vencejo.v1.PredictionService/PredictStream"
+
+
+def answers(channel):
+    stub = prediction_grpc.PredictionServiceStub(channel)
+    return read_predict(stub.Predict(REQUEST, timeout=60)) == EXPECTED
+
+
+# Addresses
+
+def test_every_listener_serves(serve, tmp_path):
+    path = tmp_path / "vencejo.sock"
+    server = serve(listeners=["127.0.0.1:0", "[::1]:0", f"unix:{path}"])
+    assert [address.rsplit(":", 1)[0] for address in server.addresses] == ["127.0.0.1", "[::1]", "unix"]
+    assert all(answers(server.channel(address)) for address in server.addresses)
+    server.stop()
+    assert not path.exists()
+
+
+def test_a_socket_file_left_by_a_dead_server_is_replaced(serve, tmp_path):
+    path = tmp_path / "vencejo.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    assert answers(serve(listeners=[f"unix:{path}"]).channel())
+
+
+# TLS
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A root of trust, a server's and a client's certificate under it, and a stranger's client certificate."""
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def make(name, *extensions, signer=None):
+        signing = ["-CA", f"{signer}.pem", "-CAkey", f"{signer}.key"] if signer else []
+        extensions = [part for extension in extensions for part in ("-addext", extension)]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem",
+                        *signing, *extensions], cwd=folder, check=True, capture_output=True)
+    make("root")
+    make("stranger")
+    make("server", "subjectAltName=DNS:localhost,IP:127.0.0.1", "basicConstraints=critical,CA:FALSE", signer="root")
+    make("client", "basicConstraints=critical,CA:FALSE", "extendedKeyUsage=clientAuth", signer="root")
+    return folder
+
+
+def tls_flags(folder, client_ca=False):
+    flags = ["--tls-certificate", folder / "server.pem", "--tls-key", folder / "server.key"]
+    return flags + (["--tls-client-ca", folder / "root.pem"] if client_ca else [])
+
+
+def credentials(folder, client=None):
+    pair = {"private_key": (folder / f"{client}.key").read_bytes(),
+            "certificate_chain": (folder / f"{client}.pem").read_bytes()} if client else {}
+    return grpc.ssl_channel_credentials((folder / "root.pem").read_bytes(), **pair)
+
+
+def python_tls(server, folder, alpn, version=None):
+    """The protocol that both sides settle on; a refused handshake raises. Reads a little: in TLS 1.3 a refusal may
+    come after the client's last message."""
+    context = ssl.create_default_context(cafile=folder / "root.pem")
+    context.set_alpn_protocols(alpn)
+    if version:
+        context.minimum_version = context.maximum_version = version
+    host, port = server.address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=20) as plain:
+        with context.wrap_socket(plain, server_hostname="localhost") as secure:
+            secure.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + f.SettingsFrame().serialize())
+            if not secure.recv(1):
+                raise ssl.SSLError("the server closed")
+            return secure.selected_alpn_protocol(), secure.version()
+
+
+def test_tls(serve, certificates):
+    server = serve(*tls_flags(certificates), credentials=credentials(certificates))
+    assert answers(server.channel())
+    assert python_tls(server, certificates, ["h2"]) == ("h2", "TLSv1.3")
+    for alpn, version in ([["http/1.1"], None], [["h2"], ssl.TLSVersion.TLSv1_2]):
+        with pytest.raises(OSError):
+            python_tls(server, certificates, alpn, version)
+    with pytest.raises(grpc.RpcError):  # cleartext on a TLS port
+        prediction_grpc.PredictionServiceStub(grpc.insecure_channel(server.address)).Predict(REQUEST, timeout=20)
+    assert answers(server.channel())
+
+
+def test_tls_with_client_certificates(serve, certificates):
+    proper = credentials(certificates, "client")
+    server = serve(*tls_flags(certificates, client_ca=True), credentials=proper)
+    assert answers(server.channel())
+    for wrong in (credentials(certificates), credentials(certificates, "stranger")):
+        stub = prediction_grpc.PredictionServiceStub(server.channel(credentials=wrong))
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Predict(REQUEST, timeout=20)
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert answers(server.channel())
+
+
+def test_large_messages_over_tls(serve, certificates):
+    server = serve(*tls_flags(certificates), credentials=credentials(certificates))
+    inputs = case("casts", 1, 32)[0]
+    wide = predict_request("identity", {"x": (inputs["in_FP32"][0], inputs["in_FP32"][1].repeat(4000, 0))})
+    stub = prediction_grpc.PredictionServiceStub(server.channel())
+    assert stub.Predict(wide).outputs[0].data == wide.inputs[0].data
+
+
+# Pings and limits in time
+
+def test_pings_are_answered(server):
+    with Connection(server.address) as connection:
+        assert all(connection.ping(number.to_bytes(8, "big")) for number in range(20))
+        assert connection.call(fields(PREDICT), message(REQUEST.SerializeToString())).status == 0
+
+
+def test_keepalive_of_grpcio(server):
+    channel = server.channel(grpc__keepalive_time_ms=100, grpc__keepalive_timeout_ms=5000,
+                             grpc__keepalive_permit_without_calls=1)
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        assert answers(channel)
+
+
+def test_a_client_that_never_speaks_is_sent_away(server):
+    with Connection(server.address, preface=b"") as connection:
+        connection.ending()
+
+
+def test_idle_connections_do_not_stop_a_call(server):
+    idle = [Connection(server.address) for _ in range(500)]
+    assert answers(server.channel())
+    for connection in idle:
+        connection.socket.close()
+
+
+# Age and the end
+
+def test_an_old_connection_is_ended_in_two_steps(serve):
+    server = serve("--connection-age-seconds", "1")
+    with Connection(server.address) as connection:
+        assert connection.call(fields(PREDICT), message(REQUEST.SerializeToString())).status == 0
+        first, last = connection.ending()
+    assert (first.last_stream_id, first.error_code, last.last_stream_id, last.error_code) == (2**31 - 1, 0, 1, 0)
+
+
+def test_age_interrupts_no_call(serve):
+    channel = serve("--connection-age-seconds", "1").channel()
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        assert answers(channel)
+
+
+def test_sigterm_lets_what_is_open_end(serve):
+    """Not serving, then GOAWAY, then what is open ends, then exit code 0 (which `serve` looks at)."""
+    server = serve()
+    channel = server.channel()
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+    calls = queue.Queue()
+    stream = prediction_grpc.PredictionServiceStub(channel).PredictStream(iter(calls.get, None))
+    calls.put(REQUEST)
+    assert read_predict(next(stream).response) == EXPECTED
+    server.terminate()
+    assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    for _ in range(3):
+        calls.put(REQUEST)
+        assert read_predict(next(stream).response) == EXPECTED
+    calls.put(None)
+    assert list(stream) == [] and stream.code() == grpc.StatusCode.OK
+    assert server.process.wait(timeout=60) == 0
+
+
+def test_sigterm_says_goaway_and_leaves(serve):
+    server = serve()
+    with Connection(server.address) as connection:
+        stream = connection.open(fields(STREAM), message(REQUEST.SerializeToString()), end=False)
+        assert len(connection.response(stream, data_only=True).data) > 5
+        server.terminate()
+        said = next(each for each in connection.frames() if isinstance(each, f.GoAwayFrame))
+        assert said.error_code == 0
+        connection.write(stream, message(REQUEST.SerializeToString()))
+        assert connection.response(stream).status == 0
+    assert server.process.wait(timeout=60) == 0
+
+
+def test_nobody_connects_after_the_end(serve):
+    server = serve()
+    server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        Connection(server.address)
