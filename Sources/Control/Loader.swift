@@ -83,7 +83,9 @@ public final class Loader: Sendable {
         var failure: String?
         var log: String?
         do throws(LoadError) {
-            if let failure = task.plan.failure { throw LoadError(sentence: failure, log: failure) }
+            if let failure = task.plan.failure {
+                throw LoadError(sentence: "its configuration is wrong; the server's log says how", log: failure)
+            }
             switch task.plan.configuration.engine {
             case .identity:
                 task.version.becomeReady(.identity(IdentityModel()), digest: [])
@@ -116,7 +118,7 @@ public final class Loader: Sendable {
         do throws(RepositoryError) {
             return try repository.open(model: task.plan.name, version: task.version.number)
         } catch {
-            throw LoadError(sentence: error.description, log: error.description)
+            throw LoadError(sentence: "its file cannot be used; the server's log says why", log: error.description)
         }
     }
 }

@@ -37,7 +37,7 @@ public enum GzipError: Error, Equatable {
 
 public enum Gzip {
     /// Up to this many bytes inflated a message may have any ratio: small and regular is no attack.
-    public static let ratioFreeBytes = 65536
+    public static let ratioFreeBytes = 1 << 20
     /// gzip's header and trailer with an empty block between.
     private static let memberBytesMin = 20
     private static let deflateChunkBytes = 16384

@@ -28,6 +28,9 @@ import Memory
         // The peer's windows are opened when a body was dealt with, not when it was received.
         unsafe nghttp2_option_set_no_auto_window_update(options, 1)
         unsafe nghttp2_option_set_no_closed_streams(options, 1)
+        // nghttp2 passes over frames of unknown types without a call, which then cost a flood nothing: all are ours.
+        unsafe nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, onExtension)
+        for type in 10...UInt8.max { unsafe nghttp2_option_set_user_recv_extension_type(options, type) }
         unsafe self.callbacks = callbacks
         unsafe self.options = options
     }
@@ -52,7 +55,6 @@ private let onBeginFrame: nghttp2_on_begin_frame_callback = { _, header, context
 private let onBeginHeaders: nghttp2_on_begin_headers_callback = { raw, frame, context in
     let session = unsafe session(context)
     guard let frame = unsafe frame?.pointee else { return 0 }
-    session.headBeganNanoseconds = session.now
     if session.role == .server, unsafe frame.headers.cat == NGHTTP2_HCAT_REQUEST {
         let id = unsafe frame.hd.stream_id
         // nghttp2 counts streams until they are closed; a stream counts with us until its handler has ended and its
@@ -64,6 +66,7 @@ private let onBeginHeaders: nghttp2_on_begin_headers_callback = { raw, frame, co
         let exchange = session.opened(id)
         _ = unsafe nghttp2_session_set_stream_user_data(raw, id, Unmanaged.passUnretained(exchange).toOpaque())
     }
+    session.headBeganNanoseconds = session.now
     return 0
 }
 
@@ -92,6 +95,7 @@ private let onFrame: nghttp2_on_frame_recv_callback = { raw, frame, context in
     if type == NGHTTP2_RST_STREAM.rawValue { session.peerReset() }
     guard type == NGHTTP2_HEADERS.rawValue || type == NGHTTP2_DATA.rawValue else { return 0 }
     session.lastRequestNanoseconds = session.now
+    if type == NGHTTP2_HEADERS.rawValue { session.headBeganNanoseconds = nil }
     guard let exchange = unsafe exchange(raw, header.stream_id) else { return 0 }
     session.frameEnded(
         exchange, isHeaders: type == NGHTTP2_HEADERS.rawValue,
@@ -100,15 +104,32 @@ private let onFrame: nghttp2_on_frame_recv_callback = { raw, frame, context in
 }
 
 private let onInvalidFrame: nghttp2_on_invalid_frame_recv_callback = { _, _, _, context in
-    unsafe session(context).madeToReset()
+    let session = unsafe session(context)
+    session.headBeganNanoseconds = nil
+    session.madeToReset()
     return 0
 }
 
-private let onFrameSent: nghttp2_on_frame_send_callback = { _, frame, context in
-    guard let header = unsafe frame?.pointee.hd else { return 0 }
-    let type = UInt32(header.type)
-    if type == NGHTTP2_RST_STREAM.rawValue { unsafe session(context).madeToReset() }
-    if type == NGHTTP2_HEADERS.rawValue { unsafe session(context).idleFrames.refund(4) }
+/// Of no use to us: `onBeginFrame` has counted it.
+private let onExtension: nghttp2_unpack_extension_callback = { _, _, _, _ in CInt(NGHTTP2_ERR_CANCEL.rawValue) }
+
+private let onFrameSent: nghttp2_on_frame_send_callback = { raw, frame, context in
+    let session = unsafe session(context)
+    guard let frame = unsafe frame else { return 0 }
+    let header = unsafe frame.pointee.hd
+    switch UInt32(header.type) {
+    case NGHTTP2_RST_STREAM.rawValue:
+        if unsafe frame.pointee.rst_stream.error_code != ErrorCode.noError.rawValue { session.madeToReset() }
+    case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue:
+        session.idleFrames.refund(4)
+        // The reply is whole; the peer need not send the rest of what nobody reads (RFC 9113, 8.1).
+        if UInt32(header.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0, session.role == .server,
+            let exchange = unsafe exchange(raw, header.stream_id), !exchange.hasEnded
+        {
+            _ = unsafe nghttp2_submit_rst_stream(raw, 0, header.stream_id, ErrorCode.noError.rawValue)
+        }
+    default: break
+    }
     return 0
 }
 
@@ -146,6 +167,11 @@ private let onRead: nghttp2_data_source_read_callback = { raw, id, _, length, fl
 private let onSendData: nghttp2_send_data_callback = { _, frame, header, length, source, context in
     let session = unsafe session(context)
     guard let source = unsafe source else { return 0 }
+    // nghttp2 would go on with the next frame as long as windows allow it: the frame is asked for again by the next `send`.
+    if session.outbox.count >= session.outboxBytesMax {
+        session.isOutboxFull = true
+        return CInt(NGHTTP2_ERR_WOULDBLOCK.rawValue)
+    }
     let exchange = unsafe Unmanaged<Exchange>.fromOpaque(source.pointee.ptr).takeUnretainedValue()
     unsafe session.outbox.append(ByteView(start: header, count: 9))
     exchange.drain(length) { piece in session.outbox.reference(piece) }

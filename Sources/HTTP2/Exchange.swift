@@ -29,6 +29,9 @@ public struct Head: BitwiseCopyable, Sendable {
     public var listBytes = 0
     /// The list passed its bound; what came after is not kept.
     public var isTooLarge = false
+
+    /// Of a response: 1xx, an interim one (RFC 9110, 15.2).
+    var isInterim: Bool { status.count == 3 && status[0] == UInt8(ascii: "1") }
 }
 
 /// What has happened to an exchange since the corridor last asked.
@@ -65,6 +68,8 @@ public final class Exchange {
     public internal(set) var isClosed = false
     /// The peer took the stream back, or the connection broke.
     public internal(set) var isCancelled = false
+    /// Why the stream was closed: the code of whichever side reset it.
+    public internal(set) var closeCode = ErrorCode.noError
     public internal(set) var openedNanoseconds: Int64 = 0
     public internal(set) var lastProgressNanoseconds: Int64 = 0
     public internal(set) var headIsComplete = false
@@ -79,6 +84,8 @@ public final class Exchange {
     /// The handler still works on it (on an executor): the seat is not given back.
     public internal(set) var isHeld = false
     var isQueued = false
+    /// What still comes of the body is thrown away: the peer's window stays shut.
+    var isDiscarded = false
     var livePosition = 0
     /// Bytes received and not yet given back to the peer's stream window.
     var unacknowledgedBytes = 0
@@ -115,10 +122,12 @@ public final class Exchange {
         hasEnded = false
         isClosed = false
         isCancelled = false
+        closeCode = .noError
         headIsComplete = false
         hasReplied = false
         news = []
         isQueued = false
+        isDiscarded = false
         unacknowledgedBytes = 0
         out = List()
         outFirst = 0
@@ -132,6 +141,12 @@ public final class Exchange {
 
     /// A body's memory up to this size stays with the seat.
     private static let bodyBytesKept = 1 << 20
+
+    /// The head was a response's 1xx, which says nothing yet: the one that counts follows. Its bytes stay counted.
+    func dropInterimHead() {
+        head.status = .empty
+        head.fields.removeAll()
+    }
 
     /// Keeps a field of the head; the views given are copied.
     func keep(name: ByteView, value: ByteView, listBytesMax: Int, fieldsMax: Int, isTrailer: Bool) {

@@ -47,7 +47,7 @@ public struct Budget: Sendable {
     /// Takes one token; `false`: the budget is used up.
     public mutating func spend(now: Int64) -> Bool {
         if tokens < size.burst, size.perSecond > 0 {
-            let refill = (now - refilledNanoseconds) / (1_000_000_000 / size.perSecond)
+            let refill = (now - refilledNanoseconds) / max(1, 1_000_000_000 / size.perSecond)
             if refill > 0 {
                 tokens = min(size.burst, tokens + refill)
                 refilledNanoseconds = now

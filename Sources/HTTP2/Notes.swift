@@ -22,8 +22,11 @@ extension Session {
             // An empty DATA frame that ends nothing is work without worth.
             if bytes > 0 || UInt32(flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0 { return }
         case NGHTTP2_PING.rawValue, NGHTTP2_SETTINGS.rawValue:
-            if isAck {
-                isPingAnswered = isPingAnswered || UInt32(type) == NGHTTP2_PING.rawValue
+            if isAck && UInt32(type) == NGHTTP2_SETTINGS.rawValue { return }
+            // An answer that nobody asked for is a flood's.
+            if isAck && isPingAsked {
+                isPingAsked = false
+                isPingAnswered = true
                 return
             }
         default: break
@@ -59,9 +62,10 @@ extension Session {
 
     func frameEnded(_ exchange: Exchange, isHeaders: Bool, isEnd: Bool) {
         if isHeaders {
-            headBeganNanoseconds = nil
             exchange.lastProgressNanoseconds = now
-            if !exchange.headIsComplete {
+            if role == .client && !exchange.headIsComplete && exchange.head.isInterim && !isEnd {
+                exchange.dropInterimHead()
+            } else if !exchange.headIsComplete {
                 exchange.headIsComplete = true
                 note(.head, of: exchange)
             }
@@ -75,7 +79,8 @@ extension Session {
     func closed(_ exchange: Exchange, code: UInt32) {
         guard !exchange.isClosed else { return }
         exchange.isClosed = true
-        exchange.isCancelled = code != ErrorCode.noError.rawValue
+        exchange.closeCode = ErrorCode(rawValue: code)
+        exchange.isCancelled = exchange.closeCode != .noError
         forget(exchange)
         closing.append(exchange)
         note(.closed, of: exchange)
@@ -90,7 +95,6 @@ extension Session {
     }
 
     func sentBody(_ exchange: Exchange) {
-        idleFrames.refund(4)
         exchange.lastProgressNanoseconds = now
         if exchange.isDrained && !exchange.outEnds { drained.append(exchange) }
     }

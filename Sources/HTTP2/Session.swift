@@ -24,6 +24,9 @@ public import Memory
     var closing: [Exchange] = []
     /// The outbox while `send` runs: nghttp2 hands payload to a callback. The owner's is moved in and out.
     var outbox = Outbox()
+    /// Of the `send` that runs: no frame of a body begins above it.
+    var outboxBytesMax = 0
+    var isOutboxFull = false
     var peerResets: Budget
     var serverResets: Budget
     var idleFrames: Budget
@@ -44,6 +47,7 @@ public import Memory
     private var wasTerminated = false
     /// The last `ping` was answered.
     public internal(set) var isPingAnswered = false
+    var isPingAsked = false
     /// Streams that are not closed, in no order.
     var live: [Exchange] = []
     /// Streams whose queued pieces are all in the outbox, and that will send more.
@@ -152,11 +156,13 @@ public import Memory
     public func discard(_ exchange: Exchange) {
         bodyBytes -= exchange.body.count
         exchange.body.removeAll()
+        exchange.isDiscarded = true
     }
 
     /// Opens the peer's stream window again, unless too much of the body waits.
     func acknowledge(_ exchange: Exchange) {
-        guard exchange.unacknowledgedBytes > 0, exchange.body.count < limits.bodyBytesMax, !exchange.isClosed else { return }
+        guard exchange.unacknowledgedBytes > 0, exchange.body.count < limits.bodyBytesMax else { return }
+        guard !exchange.isClosed, !exchange.isDiscarded else { return }
         _ = unsafe nghttp2_session_consume_stream(session, exchange.streamID, exchange.unacknowledgedBytes)
         exchange.unacknowledgedBytes = 0
     }
@@ -244,10 +250,13 @@ public import Memory
     public func send(into box: inout Outbox, bytesMax: Int) throws(HTTP2Error) -> Bool {
         swap(&box, &outbox)
         defer { swap(&box, &outbox) }
+        outboxBytesMax = bytesMax
+        isOutboxFull = false
         while outbox.count < bytesMax {
             var frames: UnsafePointer<UInt8>?
             let bytes = unsafe nghttp2_session_mem_send(session, &frames)
             if bytes < 0 { throw violation(CInt(bytes)) }
+            if isOutboxFull { return true }
             if bytes == 0 {
                 guard isTerminating, !wasTerminated else { return false }
                 calmIfExhausted()
@@ -320,6 +329,7 @@ public import Memory
     /// Keep-alive: the peer must answer.
     public func ping() {
         isPingAnswered = false
+        isPingAsked = true
         check(unsafe nghttp2_submit_ping(session, 0, nil))
     }
 }

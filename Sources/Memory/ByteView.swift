@@ -9,7 +9,7 @@
     let start: UnsafeRawPointer?
     public let count: Int
 
-    public static let empty = ByteView()
+    public static var empty: ByteView { ByteView() }
 
     private init() {
         unsafe start = nil

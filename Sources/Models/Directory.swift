@@ -97,7 +97,7 @@ public final class Directory<Model: Sendable>: Sendable {
     public let entries: [Entry<Model>]
     /// Open addressing: positions of entries by the hash of their names; -1 is free. Twice as many places as entries.
     private let table: [Int]
-    private let changeCount = Atomic<UInt64>(0)
+    private let changeCount = ChangeCount()
 
     /// A description without a version has nothing to load, and is left out.
     public init(_ descriptions: [ModelDescription]) {
@@ -132,11 +132,16 @@ public final class Directory<Model: Sendable>: Sendable {
     }
 
     /// Grows with every change of a version's state: who watches compares.
-    public var changes: UInt64 { changeCount.load(ordering: .acquiring) }
+    public var changes: UInt64 { changeCount.value.load(ordering: .acquiring) }
 
     /// To be called after each change of a version's state.
-    public func changed() { changeCount.add(1, ordering: .releasing) }
+    public func changed() { changeCount.value.add(1, ordering: .releasing) }
 
     /// Every version has become ready or has failed.
     public var isLoaded: Bool { entries.allSatisfy { $0.versions.allSatisfy { $0.state != .loading } } }
+}
+
+/// Stands apart from `Directory`: Swift 6.3's optimizer stops on an atomic in a generic class that it specializes.
+private final class ChangeCount: Sendable {
+    let value = Atomic<UInt64>(0)
 }

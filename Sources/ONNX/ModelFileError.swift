@@ -19,7 +19,7 @@ struct ModelFileLimits: Sendable {
     var nameBytesMax = 4096
     var rankMax = 64
     /// What a sparse tensor may become when it is made dense.
-    var denseBytesMax = Int(Int32.max)
+    var denseElementsMax: Int64 = 1 << 27
     /// ONNX stands at 26 in its 26th release; each release adds one.
     var opsets: ClosedRange<Int64> = 1...100
     /// The operators' domains that the runtime itself brings.

@@ -84,7 +84,7 @@ extension ModelFileCheck {
         try within(depth)
         var counts = TensorCounts()
         var seen: Set<Int> = []
-        var (values, bytesPerElement) = (0, 16)
+        var values = 0
         var reader = WireReader(message)
         while let field = try next(&reader) {
             if field.number <= 2, !seen.insert(field.number).inserted { throw .repeated("a sparse tensor's part") }
@@ -95,8 +95,7 @@ extension ModelFileCheck {
             default: break
             }
         }
-        if counts.elements > limits.denseBytesMax { bytesPerElement = 1 }
-        guard counts.elements >= values, counts.elements * Int64(bytesPerElement) <= limits.denseBytesMax else {
+        guard counts.elements >= values, counts.elements <= limits.denseElementsMax else {
             throw .shape(tensor: "sparse")
         }
     }

@@ -11,6 +11,7 @@ extension Session {
     /// before this returns, whatever happens.
     public func run(_ work: Work, in arena: inout Arena) throws(RunError) -> List<Tensor> {
         precondition(work.inputs.count == inputNames.count, "\(work.inputs.count) inputs of \(inputNames.count)")
+        precondition(!work.outputs.isEmpty, "no output wanted")
         let (inputs, outputs) = (work.inputs.count, work.outputs.count)
         var values = unsafe List<OpaquePointer?>()
         var names = unsafe List<UnsafePointer<CChar>?>()
@@ -42,8 +43,7 @@ extension Session {
         try unsafe check(
             ort_run(
                 runtime.table.slots, handle.pointer, inputNames.pointers, values.pointer, inputs, names.pointer,
-                outputs,
-                values.pointer.unsafelyUnwrapped + inputs))
+                outputs, values.pointer.unsafelyUnwrapped + inputs))
         var answers = List<Tensor>()
         do throws(ArenaFull) { try answers.reserve(outputs, in: &arena) } catch { throw .arena(error) }
         for index in work.outputs.indices {

@@ -17,7 +17,7 @@ public struct SessionOptions: Sendable, Equatable {
         }
     }
 
-    /// Threads of one operator, the calling thread among them.
+    /// Threads of one operator, the calling thread among them; 0: one per core.
     public var intraOpThreads = 1
     /// Threads that run operators side by side; only with `.parallel`.
     public var interOpThreads = 1
@@ -42,11 +42,14 @@ extension SessionOptions {
         }
         let (slots, options) = unsafe (table.slots, owned.pointer)
         try unsafe table.check(ort_set_log_name(slots, options, name))
-        if verbose { try unsafe table.check(ort_set_log_severity(slots, options, CInt(ORT_SEVERITY_INFO))) }
-        try unsafe table.check(ort_set_intra_op_threads(slots, options, Int32(clamping: intraOpThreads)))
-        try unsafe table.check(ort_set_inter_op_threads(slots, options, Int32(clamping: interOpThreads)))
-        try unsafe table.check(ort_set_graph_optimization(slots, options, graphOptimization.level))
-        try unsafe table.check(ort_set_execution_mode(slots, options, executionMode == .parallel ? 1 : 0))
+        func set(_ slot: Int, _ value: Int) throws(RuntimeFailure) {
+            try unsafe table.check(ort_set(slots, CInt(slot), options, Int32(clamping: value)))
+        }
+        if verbose { try set(ORT_SET_LOG_SEVERITY, ORT_SEVERITY_INFO) }
+        try set(ORT_SET_INTRA_OP_THREADS, intraOpThreads)
+        try set(ORT_SET_INTER_OP_THREADS, interOpThreads)
+        try set(ORT_SET_GRAPH_OPTIMIZATION, graphOptimization.level)
+        try set(ORT_SET_EXECUTION_MODE, executionMode == .parallel ? 1 : 0)
         try unsafe table.check(ort_set_memory_pattern(slots, options, memoryPattern ? 1 : 0))
         try unsafe table.check(ort_set_cpu_arena(slots, options, cpuArena ? 1 : 0))
         for entry in entries { try unsafe table.check(ort_add_config_entry(slots, options, entry.key, entry.value)) }
@@ -58,7 +61,7 @@ extension SessionOptions {
 }
 
 extension SessionOptions.GraphOptimization {
-    fileprivate var level: Int32 {
+    fileprivate var level: Int {
         switch self {
         case .disabled: 0
         case .basic: 1

@@ -4,15 +4,18 @@ import Tensors
 
 /// Asks the runtime what a model takes and gives; refuses what no caller could send or read.
 @safe struct SignatureReader: ~Copyable {
-    /// Bounds what a signature keeps in memory.
-    static let tensorsMax = 8192
+    /// Bounds what a signature keeps in memory, with the ranks and the lengths of names.
+    static let tensorsMax = 4096
 
     private let runtime: Runtime
     private let session: OpaquePointer
     private let model: String
     private let facts: ModelFileFacts
 
-    private enum Side { case input, output }
+    private enum Side {
+        case input, output
+        var number: CInt { CInt(self == .input ? ORT_INPUTS : ORT_OUTPUTS) }
+    }
 
     init(runtime: Runtime, session: borrowing Owned, model: String, facts: ModelFileFacts) {
         self.runtime = runtime
@@ -43,6 +46,7 @@ import Tensors
         guard count <= Self.tensorsMax else {
             throw refusal("it has \(count) inputs or outputs; \(Self.tensorsMax) is the limit")
         }
+        guard side == .input || count > 0 else { throw refusal("it has no outputs") }
         var specifications: [TensorSpecification] = []
         for index in 0..<count {
             let name = try call { () throws(RuntimeFailure) in try self.name(side, index) }
@@ -54,10 +58,7 @@ import Tensors
     private func count(_ side: Side) throws(RuntimeFailure) -> Int {
         let table = runtime.table
         var count = 0
-        switch side {
-        case .input: try unsafe table.check(ort_input_count(table.slots, session, &count))
-        case .output: try unsafe table.check(ort_output_count(table.slots, session, &count))
-        }
+        try unsafe table.check(ort_count(table.slots, session, side.number, &count))
         return count
     }
 
@@ -65,10 +66,7 @@ import Tensors
         let table = runtime.table
         let allocator = unsafe runtime.allocator
         var name: UnsafeMutablePointer<CChar>? = nil
-        switch side {
-        case .input: try unsafe table.check(ort_input_name(table.slots, session, index, allocator, &name))
-        case .output: try unsafe table.check(ort_output_name(table.slots, session, index, allocator, &name))
-        }
+        try unsafe table.check(ort_name(table.slots, session, side.number, index, allocator, &name))
         guard let name = unsafe name else { throw RuntimeFailure(code: 0, text: "the runtime gave no name") }
         let text = unsafe String(cString: name)
         try unsafe table.check(ort_free(table.slots, allocator, name))
@@ -78,11 +76,8 @@ import Tensors
     private func specification(_ side: Side, _ index: Int, _ name: String) throws(LoadError) -> TensorSpecification {
         let table = runtime.table
         let type = try call { () throws(RuntimeFailure) in
-            try unsafe Owned(table, releaseSlot: ORT_RELEASE_TYPE_INFO) { type in
-                switch side {
-                case .input: unsafe ort_input_type(table.slots, session, index, &type)
-                case .output: unsafe ort_output_type(table.slots, session, index, &type)
-                }
+            try unsafe Owned(table, releaseSlot: ORT_RELEASE_TYPE_INFO) {
+                unsafe ort_type(table.slots, session, side.number, index, &$0)
             }
         }
         var kind: Int32 = 0
@@ -93,6 +88,9 @@ import Tensors
         let (element, shape) = try call { () throws(RuntimeFailure) in try elementAndShape(of: type) }
         guard let elementType = ElementType(onnx: element) else {
             throw refusal("\(Self.noun(side)) '\(name)' is of \(FileElement.name(element)), which callers cannot send")
+        }
+        guard shape.count <= Tensor.rankMax else {
+            throw refusal("\(Self.noun(side)) '\(name)' has \(shape.count) dimensions; \(Tensor.rankMax) is the limit")
         }
         // A scalar and a tensor of which the model gives no shape both come with no dimensions: the file tells.
         let shapeless = side == .input ? facts.shapelessInputs : facts.shapelessOutputs

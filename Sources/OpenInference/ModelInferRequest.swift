@@ -65,7 +65,9 @@ public enum ModelInferRequest {
             call.form = .typed
             try unpack(message, into: &call.inputs, in: &arena)
         } else {
+            // No element anywhere: tritonclient would have sent an empty raw for each, so this caller writes typed.
             for index in call.inputs.indices { try expectNoElements(call.inputs[index]) }
+            if !call.inputs.isEmpty { call.form = .typed }
         }
         return call
     }

@@ -90,7 +90,7 @@ public enum Cores {
     static func quota(_ text: String) -> Int? {
         let words = text.split(whereSeparator: \.isWhitespace)
         guard words.count == 2, let quota = Int(words[0]), let period = Int(words[1]), quota > 0, period > 0 else { return nil }
-        return max(1, (quota + period - 1) / period)
+        return quota / period + (quota % period > 0 ? 1 : 0)
     }
 
     private static func read(_ path: String) -> String {

@@ -15,8 +15,8 @@ public final class Listener: Sendable {
             adopting: CInt(
                 try systemCall { Int(socket(address.family, streamType | Int32(SOCK_CLOEXEC.rawValue), 0)) }))
         if case .unix(let path) = address.kind {
-            // A socket file that nobody listens at any more is in the way; one that is in use is not touched.
-            if !path.hasPrefix("@"), (try? Socket(connecting: address)) == nil { unsafe unlink(path) }
+            // A socket file that nobody listens at any more is in the way; one that is in use, or no socket, is not touched.
+            if !path.hasPrefix("@"), Self.isDead(address, path) { unsafe unlink(path) }
         } else {
             try descriptor.set(SOL_SOCKET, SO_REUSEADDR, 1)
             try descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
@@ -28,6 +28,18 @@ public final class Listener: Sendable {
         self.address = descriptor.boundAddress(address)
         if case .unix(let path) = address.kind { unlinks = !path.hasPrefix("@") } else { unlinks = false }
         self.descriptor = descriptor
+    }
+
+    /// A socket file, and nobody behind it: connecting says so, and not that the queue of who listens is full (EAGAIN).
+    private static func isDead(_ address: Address, _ path: String) -> Bool {
+        var info = stat()
+        guard unsafe lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return false }
+        do throws(SystemError) {
+            _ = try Socket(connecting: address)
+            return false
+        } catch {
+            return error.code == ECONNREFUSED
+        }
     }
 
     deinit {

@@ -23,7 +23,8 @@ public struct TimerWheel {
 
     /// Asks to be told `key` at `time` or up to one tick later.
     public mutating func add(_ key: UInt64, at time: Int64) {
-        let due = max(tick + 1, (time + Self.tickNanoseconds - 1) / Self.tickNanoseconds)
+        // Rounded up, and not by an addition: a caller may name a time near the last that there is.
+        let due = max(tick + 1, time / Self.tickNanoseconds + (time % Self.tickNanoseconds > 0 ? 1 : 0))
         wheel[Int(due % Int64(Self.slots))].append(Entry(tick: due, key: key))
         pending += 1
     }

@@ -45,6 +45,7 @@ final class Connection {
 
     /// Second half of a turn: what is ready to leave, in one write.
     func send() throws(Ending) {
+        if !isFlushed { try write() }  // what the socket did not take last time; a handshake
         var hasMore = true
         while hasMore && isFlushed {
             hasMore = try frames()  // exchanges → HTTP/2
@@ -101,6 +102,7 @@ final class Connection {
     private func parse() throws(Ending) {
         session.now = shard.now
         defer {
+            shard.admit()
             shard.inbox.removeAll()
             shard.plaintext.removeAll()
         }

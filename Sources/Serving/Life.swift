@@ -145,7 +145,8 @@ extension Connection {
                 let limit = exchange.lastProgressNanoseconds + shard.limits.progressNanoseconds
                 if now >= limit {
                     refuse(exchange, .noProgress(seconds: shard.limits.progressNanoseconds / 1_000_000_000))
-                    session.reset(exchange, code: .cancel)
+                    // A reply that the peer does not take cannot end in words.
+                    if !exchange.isDrained { session.reset(exchange, code: .cancel) }
                     continue
                 }
                 next = min(next, limit)

@@ -46,6 +46,7 @@ enum Refusal: Error {
         case .prediction: .invalidArgument
         case .openInference(.arena): .resourceExhausted
         case .openInference(let error): error.isUnimplemented ? .unimplemented : .invalidArgument
+        case .reflection(.arena): .resourceExhausted
         case .health, .reflection: .invalidArgument
         case .signature(.signature): .invalidArgument
         case .signature(.arena): .resourceExhausted
@@ -112,9 +113,9 @@ enum Refusal: Error {
         case .unknownLabel(let model, let label, let known):
             "label \(label.debugDescription) of model \(model.debugDescription) is not found; "
                 + (known.isEmpty ? "the model has no labels" : "known: \(known.joined(separator: ", "))")
-        case .emptySlot(let model, let slot): "slot \(slot.name) of model \(model.debugDescription) is empty"
+        case .emptySlot(let model, let slot): "slot \("\(slot.name)".uppercased()) of model \(model.debugDescription) is empty"
         case .loading(let model, let version): "version \(version) of model \(model.debugDescription) is loading: try again"
-        case .failed(let model, let version, let reason): "version \(version) of model \(model.debugDescription) did not load: \(reason)"
+        case .failed(let model, let version, let reason): "version \(version) of model \(model.debugDescription) cannot answer: \(reason)"
         }
     }
 

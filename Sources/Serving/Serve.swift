@@ -12,7 +12,6 @@ extension Connection {
         if news.contains(.closed) { return ended(exchange) }
         do throws(Refusal) {
             if news.contains(.head) {
-                shard.admit(exchange)
                 shard.rpcs[exchange.seat] = RPC()
                 shard.rpcs[exchange.seat] = try RPC(exchange.head, now: shard.now)
             }
@@ -113,7 +112,6 @@ extension Connection {
             session.respond(exchange, ReplyHead.http(status), endsAtOnce: true)
         } else if exchange.hasReplied {
             session.finish(exchange, trailers: statusFields(refusal, of: exchange))
-            return
         } else {
             // Nothing of the call is needed any more; a full arena has room for the sentence.
             exchange.arena.reset()
@@ -123,8 +121,6 @@ extension Connection {
             if case .encoding = refusal { fields.append(ReplyHead.acceptEncoding) }
             session.respond(exchange, fields, endsAtOnce: true)
         }
-        // The peer need not send the rest of what we do not read (RFC 9113, 8.1).
-        if !exchange.hasEnded { session.reset(exchange, code: .noError) }
     }
 
     private func statusFields(_ refusal: Refusal, of exchange: Exchange) -> List<Field> {

@@ -27,9 +27,7 @@ extension Connection {
                 try HealthCheckResponse(status: status).encode(headroom: headroomBytes, in: &arena)
             }
         case .modelReady:
-            let entry = try entry(message)
-            let isReady = entry.version.state == .ready && !shard.state.isDraining
-            return try ready(isReady, in: &arena)
+            return try ready(try isReady(message), in: &arena)
         case .modelMetadata:
             return try metadata(message, in: &arena)
         case .serverLive, .serverReady:
@@ -48,6 +46,16 @@ extension Connection {
     private func ready(_ isReady: Bool, in arena: inout Arena) throws(Refusal) -> WireWriter {
         try encoding(in: &arena) { (arena) throws(ArenaFull) in
             try ReadyResponse.encode(isReady, headroom: headroomBytes, in: &arena)
+        }
+    }
+
+    /// What is not there is not ready: no error, as with Triton.
+    private func isReady(_ message: ByteView) throws(Refusal) -> Bool {
+        do throws(Refusal) {
+            return try entry(message).version.state == .ready && !shard.state.isDraining
+        } catch {
+            if case .lease = error { return false }
+            throw error
         }
     }
 

@@ -210,9 +210,9 @@ final class Shard {
         if case .tls(let error) = ending { log("TLS: \(error)") }
     }
 
-    /// An exchange has begun: the corridor's place for it.
-    func admit(_ exchange: Exchange) {
-        while rpcs.count <= exchange.seat { rpcs.append(RPC()) }
+    /// Each exchange that has begun gets the corridor's place for it, also one whose head is not whole yet, or never will be.
+    func admit() {
+        while rpcs.count < exchanges.seats { rpcs.append(RPC()) }
     }
 
     func jitteredAge() -> Int64 {

@@ -61,7 +61,7 @@ struct Serve: ParsableCommand {
         let server = try start(
             ServerConfiguration(limits: settings.limits, models: directory, listeners: listeners) { log.warning("\($0)") })
         for listener in listeners[0] {
-            say("serving gRPC on \(listener.listener.boundAddress)\(listener.tls == nil ? "" : " (TLS)")")
+            say("serving gRPC on \(listener.listener.boundAddress)")
         }
         let loader = Loader(plan, into: directory, from: repository, runtime: runtime) { report in
             say(report.line)
@@ -124,7 +124,7 @@ struct Serve: ParsableCommand {
     private func listen(_ settings: Settings) throws(Failure) -> [[ServerListener]] {
         var tls: ServerContext?
         do throws(TLSError) { tls = try settings.tls.map { (tls) throws(TLSError) in try ServerContext(tls) } } catch {
-            throw .usage("TLS: \(error.description)")
+            throw .usage("\(settings.flag(of: error)): \(error.description)")
         }
         var listeners = [[ServerListener]](repeating: [], count: settings.shards)
         for address in settings.listen {

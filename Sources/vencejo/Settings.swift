@@ -106,6 +106,13 @@ struct Settings {
         tls = configuration
     }
 
+    /// The flag that named the file of which an error speaks.
+    func flag(of error: TLSError) -> String {
+        let named: [(Key, String?)] = [(.tlsClientCA, tls?.clientAuthorityFile), (.tlsKey, tls?.keyFile)]
+        let key = named.first { $0.1.map { error.description.contains("'\($0)'") } ?? false }?.0
+        return (key ?? .tlsCertificate).flag
+    }
+
     private static func integer(_ given: Given, _ allowed: ClosedRange<Int>) throws(Failure) -> Int {
         guard let value = Int(given.value), allowed.contains(value) else {
             throw .usage(

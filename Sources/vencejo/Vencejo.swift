@@ -10,11 +10,12 @@ struct Vencejo: ParsableCommand {
         commandName: "vencejo",
         abstract: "An inference server: Predict over gRPC, models that change in flight, proof of every answer.",
         discussion: "Start with: vencejo serve --repository DIR",
-        version: "\(Product.version)",
-        subcommands: [Serve.self, Version.self])
+        subcommands: [Serve.self, Predict.self, ModelsCommand.self, Status.self, Version.self])
 
     /// One line for what is wrong, and an exit code that a script can tell apart.
     static func main() {
+        // Not by `configuration`, which would give each command a second --version.
+        if CommandLine.arguments.dropFirst() == ["--version"] { return print(Product.version) }
         do {
             var command = try parseAsRoot()
             try command.run()

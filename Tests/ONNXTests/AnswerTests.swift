@@ -59,7 +59,7 @@ func onlyMisplacedInputsAreCopied(type: ElementType, offset: Int) throws {
 @Test func aTrueBoolIsOne() throws {
     let model = try fixtureModel("casts")
     var inputs = rows.map { type, row in Value("in_\(type.name)", type, [1, 4], row.flatMap { $0 }) }
-    inputs[0].bytes = [2, 255, 0, 1]
+    inputs[0].bytes = [2, 128, 0, 1]
     #expect(try model.answer(inputs, outputs: ["out_BOOL"])[0].bytes == [1, 0, 1, 1])
 }
 
@@ -142,6 +142,23 @@ func breastCancer(version: Int) throws {
     guard case .failed(let log)? = error else { return #expect(Bool(false), "\(String(describing: error))") }
     #expect(log.contains("Gather"))
     #expect(try model.answer([x, Value("i", .int64, [1], raw([Int64(1)]))]) == [Value("y", [1], floats: [2])])
+}
+
+/// A shape in the call makes the answer: no memory holds 4 PB.
+@Test func anAnswerThatNoMemoryHolds() throws {
+    let graph = ModelBytes.graph(
+        nodes: [ModelBytes.node("ConstantOfShape", ["shape"], ["y"])], inputs: [ModelBytes.value("shape", 7, [-1])],
+        outputs: [ModelBytes.value("y", 1, nil)])
+    let model = try session(ModelBytes.model(graph))
+    #expect(throws: RunError.self) { try model.answer([Value("shape", .int64, [1], raw([Int64(1) << 50]))]) }
+    #expect(throws: RunError.self) { try model.answer([Value("shape", .int64, [2], raw([Int64(1) << 40, 1 << 40]))]) }
+    #expect(throws: RunError.self) {
+        try model.answer([Value("shape", .int64, [33], raw([Int64](repeating: 1, count: 33)))])
+    }
+    #expect(
+        try model.answer([Value("shape", .int64, [2], raw([Int64(1) << 40, 0]))]) == [
+            Value("y", [1 << 40, 0], floats: [])
+        ])
 }
 
 @Test func anAnswerIsBoundedByTheArena() throws {

@@ -91,6 +91,8 @@ private func oneNode(_ operation: String, _ input: [UInt8], _ output: [UInt8], _
             oneNode("Cast", ModelBytes.tensorType(17, [-1]), float, [ModelBytes.integer("to", 1)]),
             "input 'x' is of a float of 8 bits or fewer, which callers cannot send"
         ),
+        (ModelBytes.model(ModelBytes.graph(nodes: [])), " does not load: "),
+        (ModelBytes.unary("Neg", [Int64](repeating: 1, count: 33)), "input 'x' has 33 dimensions; 32 is the limit"),
     ]
     for (file, part) in rows {
         let error = #expect(throws: LoadError.self) { try session(file, name: "odd") }

@@ -40,18 +40,22 @@ private func residentBytes() throws -> Int {
 
 /// Each of them would hold twice its bound and more if what it makes were not given back.
 @Suite(.serialized) struct GivenBack {
-    private func growth(_ body: () throws -> Void) throws -> Int {
+    /// Other tests may run in this process at the same time: what grows is what grows in every round.
+    private func grows(by bytes: Int, _ body: () throws -> Void) throws -> Bool {
         try body()
-        let before = try residentBytes()
-        try body()
-        return try residentBytes() - before
+        for _ in 0..<4 {
+            let before = try residentBytes()
+            try body()
+            if try residentBytes() - before < bytes { return false }
+        }
+        return true
     }
 
     @Test func values() throws {
         let echo = try fixtureModel("echo")
         let text = Value("text", [1, 1], strings: [[UInt8](repeating: 7, count: 1 << 20)])
         let x = Value("x", [1, 1, 1], floats: [1])
-        #expect(try growth { for _ in 0..<300 { _ = try echo.answer([x, text]) } } < 250 << 20)
+        #expect(try !grows(by: 128 << 20) { for _ in 0..<200 { _ = try echo.answer([x, text]) } })
     }
 
     @Test func valuesOfARunThatFails() throws {
@@ -59,11 +63,11 @@ private func residentBytes() throws -> Int {
         let text = Value("text", [1, 1], strings: [[UInt8](repeating: 7, count: 1 << 20)])
         let x = Value("x", [1, 1, 1], floats: [1])
         #expect(
-            try growth {
-                for _ in 0..<300 {
+            try !grows(by: 128 << 20) {
+                for _ in 0..<200 {
                     #expect(throws: RunError.self) { try echo.answer([x, text], arenaBytesMax: 65536) }
                 }
-            } < 250 << 20)
+            })
     }
 
     @Test func shapes() throws {
@@ -79,12 +83,12 @@ private func residentBytes() throws -> Int {
         try work.outputs.append(0, in: &exchange)
         var arena = Arena(bytesMax: 65536)
         #expect(
-            try growth {
-                for _ in 0..<300_000 {
+            try !grows(by: 64 << 20) {
+                for _ in 0..<150_000 {
                     arena.reset()
                     _ = try model.run(work, in: &arena)
                 }
-            } < 128 << 20)
+            })
     }
 
     @Test func sessions() throws {
@@ -94,7 +98,7 @@ private func residentBytes() throws -> Int {
             outputs: [ModelBytes.value("y", 1, [1 << 20])],
             tensors: [ModelBytes.tensor("w", 1, [1 << 20], raw: weights)])
         let file = ModelBytes.model(graph)
-        #expect(try growth { for _ in 0..<150 { _ = try session(file) } } < 250 << 20)
+        #expect(try !grows(by: 128 << 20) { for _ in 0..<60 { _ = try session(file) } })
     }
 
     @Test func statuses() throws {
@@ -113,8 +117,8 @@ private func residentBytes() throws -> Int {
         try work.outputs.append(0, in: &exchange)
         var arena = Arena(bytesMax: 65536)
         #expect(
-            try growth {
-                for _ in 0..<100_000 {
+            try !grows(by: 128 << 20) {
+                for _ in 0..<60_000 {
                     arena.reset()
                     do throws(RunError) {
                         _ = try model.run(work, in: &arena)
@@ -125,6 +129,6 @@ private func residentBytes() throws -> Int {
                         throw error
                     }
                 }
-            } < 250 << 20)
+            })
     }
 }

@@ -77,7 +77,8 @@ private let structure: [FileRow] = [
     .init("sequences of sequences", sequences(40), nil), .init("50 of them", sequences(50), .tooDeep(100)),
     .init("a function", chain(1, calls: 1), nil), .init("functions that call functions", chain(9, calls: 3), nil),
     .init(
-        "a function of its own domain", chain(1, calls: 1, last: ("evil", "Steal")), .domain("evil", operator: "Steal")),
+        "a function that calls a custom operator", chain(1, calls: 1, last: ("evil", "Steal")),
+        .domain("evil", operator: "Steal")),
     .init("a function that calls itself", chain(1, calls: 1, last: ("d", "f0")), .recursiveFunction("f0")),
     .init(
         "functions that become too much", chain(9, calls: 10),

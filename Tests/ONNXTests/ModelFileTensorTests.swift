@@ -24,11 +24,13 @@ private let tensors: [FileRow] = [
     .init("a negative dimension", model(tensor: M.tensor("w", 1, [-1], raw: [])), .shape(tensor: "w")),
     .init("two negative ones", model(tensor: M.tensor("w", 1, [-1, -1], raw: [0, 0, 0, 0])), .shape(tensor: "w")),
     .init(
-        "65 dimensions", model(tensor: M.tensor("w", 3, .init(repeating: 1, count: 65), raw: [0])), .shape(tensor: "w")),
+        "65 dimensions", model(tensor: M.tensor("w", 3, .init(repeating: 1, count: 65), raw: [0])),
+        .shape(tensor: "w")),
     .init("no type", model(tensor: M.tensor("w", 0, [], raw: [])), .elementType(0, tensor: "w")),
     .init("an unknown type", model(tensor: M.tensor("w", 99, [], raw: [])), .elementType(99, tensor: "w")),
     .init(
-        "packed dimensions", model(tensor: tensor(M.bytes(1, [2, 2]) + M.number(2, 3) + M.bytes(9, [1, 2, 3, 4]))), nil),
+        "packed dimensions",
+        model(tensor: tensor(M.bytes(1, [2, 2]) + M.number(2, 3) + M.bytes(9, [1, 2, 3, 4]))), nil),
     .init("floats one by one", model(tensor: tensor(M.number(1, 1) + M.number(2, 1) + [0x25, 0, 0, 0, 0])), nil),
     .init(
         "floats packed",

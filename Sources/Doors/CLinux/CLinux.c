@@ -1,1 +1,15 @@
+#define _GNU_SOURCE
 #include "CLinux.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/socket.h>
+
+int vencejo_cpus_allowed(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
+int vencejo_accept(int listener) { return accept4(listener, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK); }
+
+void vencejo_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

@@ -2,8 +2,9 @@
 // number and signature are the contract. Here stand, in our own words, the slots that the room ONNX uses.
 //
 // Why a door of our own: no distribution ships the header of the runtime that we want, and the library is opened by
-// path when the server starts. Facts: onnxruntime_c_api.h of 1.21; ORT's own static_asserts pin slots 101, 118, 124,
-// 126 and 254. Tests/ONNXTests use every slot named here and look at what it did.
+// path when the server starts. Facts: onnxruntime_c_api.h of 1.21; the runtime's own static_asserts pin slots 101, 118,
+// 124, 126 and 254. Tests/ONNXTests use every slot named here and look at what it did (of the telemetry's switch: that
+// it did no harm).
 #ifndef CONNXRUNTIME_H
 #define CONNXRUNTIME_H
 
@@ -64,6 +65,7 @@ static inline void ort_release(OrtTable table, int slot, OrtObject *_Nullable ob
     ((void (*)(OrtObject *_Nullable))table[slot])(object);
 }
 
+#define ORT_CALL static inline OrtStatus *_Nullable
 // A function of slot N with the given parameters that answers a status.
 #define ORT_SLOT(N, ...) ((OrtStatus *(*)(__VA_ARGS__))table[N])
 
@@ -79,154 +81,133 @@ static inline const char *ort_error_text(OrtTable table, const OrtStatus *status
 
 // Environment and memory
 
-static inline OrtStatus *_Nullable ort_create_env(
+ORT_CALL ort_create_env(
     OrtTable table, OrtLog log, void *_Nullable context, int32_t severity, const char *name,
     OrtEnv *_Nullable *_Nonnull env) {
     return ORT_SLOT(4, OrtLog, void *, int32_t, const char *, OrtEnv **)(log, context, severity, name, env);
 }
 
-static inline OrtStatus *_Nullable ort_disable_telemetry(OrtTable table, OrtEnv *env) {
+ORT_CALL ort_disable_telemetry(OrtTable table, OrtEnv *env) {
     return ORT_SLOT(6, const OrtEnv *)(env);
 }
 
 /// Memory of the CPU that the runtime does not own.
-static inline OrtStatus *_Nullable ort_create_memory(OrtTable table, OrtMemory *_Nullable *_Nonnull memory) {
+ORT_CALL ort_create_memory(OrtTable table, OrtMemory *_Nullable *_Nonnull memory) {
     return ORT_SLOT(69, int32_t, int32_t, OrtMemory **)(/* device allocator */ 0, /* default */ 0, memory);
 }
 
 /// The process's own allocator; not to be released.
-static inline OrtStatus *_Nullable ort_allocator(OrtTable table, OrtAllocator *_Nullable *_Nonnull allocator) {
+ORT_CALL ort_allocator(OrtTable table, OrtAllocator *_Nullable *_Nonnull allocator) {
     return ORT_SLOT(78, OrtAllocator **)(allocator);
 }
 
-static inline OrtStatus *_Nullable ort_free(OrtTable table, OrtAllocator *allocator, void *memory) {
+ORT_CALL ort_free(OrtTable table, OrtAllocator *allocator, void *memory) {
     return ORT_SLOT(76, OrtAllocator *, void *)(allocator, memory);
 }
 
 // Session options
 
-static inline OrtStatus *_Nullable ort_create_session_options(OrtTable table, OrtSessionOptions *_Nullable *_Nonnull options) {
+ORT_CALL ort_create_session_options(OrtTable table, OrtSessionOptions *_Nullable *_Nonnull options) {
     return ORT_SLOT(10, OrtSessionOptions **)(options);
 }
 
-/// 0 sequential, 1 parallel.
-static inline OrtStatus *_Nullable ort_set_execution_mode(OrtTable table, OrtSessionOptions *options, int32_t mode) {
-    return ORT_SLOT(13, OrtSessionOptions *, int32_t)(options, mode);
+/// Slots that take the options and a number.
+enum {
+    /// 0 sequential, 1 parallel.
+    ORT_SET_EXECUTION_MODE = 13,
+    ORT_SET_LOG_SEVERITY = 22,
+    /// 0 none, 1 basic, 2 extended, 99 all.
+    ORT_SET_GRAPH_OPTIMIZATION = 23,
+    ORT_SET_INTRA_OP_THREADS = 24,
+    ORT_SET_INTER_OP_THREADS = 25,
+};
+
+ORT_CALL ort_set(OrtTable table, int slot, OrtSessionOptions *options, int32_t value) {
+    return ORT_SLOT(slot, OrtSessionOptions *, int32_t)(options, value);
 }
 
-static inline OrtStatus *_Nullable ort_set_memory_pattern(OrtTable table, OrtSessionOptions *options, int32_t on) {
+ORT_CALL ort_set_memory_pattern(OrtTable table, OrtSessionOptions *options, int32_t on) {
     return ORT_SLOT(on ? 16 : 17, OrtSessionOptions *)(options);
 }
 
-static inline OrtStatus *_Nullable ort_set_cpu_arena(OrtTable table, OrtSessionOptions *options, int32_t on) {
+ORT_CALL ort_set_cpu_arena(OrtTable table, OrtSessionOptions *options, int32_t on) {
     return ORT_SLOT(on ? 18 : 19, OrtSessionOptions *)(options);
 }
 
-static inline OrtStatus *_Nullable ort_set_log_name(OrtTable table, OrtSessionOptions *options, const char *name) {
+ORT_CALL ort_set_log_name(OrtTable table, OrtSessionOptions *options, const char *name) {
     return ORT_SLOT(20, OrtSessionOptions *, const char *)(options, name);
 }
 
-static inline OrtStatus *_Nullable ort_set_log_severity(OrtTable table, OrtSessionOptions *options, int32_t severity) {
-    return ORT_SLOT(22, OrtSessionOptions *, int32_t)(options, severity);
-}
-
-/// 0 none, 1 basic, 2 extended, 99 all.
-static inline OrtStatus *_Nullable ort_set_graph_optimization(OrtTable table, OrtSessionOptions *options, int32_t level) {
-    return ORT_SLOT(23, OrtSessionOptions *, int32_t)(options, level);
-}
-
-static inline OrtStatus *_Nullable ort_set_intra_op_threads(OrtTable table, OrtSessionOptions *options, int32_t threads) {
-    return ORT_SLOT(24, OrtSessionOptions *, int32_t)(options, threads);
-}
-
-static inline OrtStatus *_Nullable ort_set_inter_op_threads(OrtTable table, OrtSessionOptions *options, int32_t threads) {
-    return ORT_SLOT(25, OrtSessionOptions *, int32_t)(options, threads);
-}
-
-static inline OrtStatus *_Nullable ort_add_config_entry(
-    OrtTable table, OrtSessionOptions *options, const char *key, const char *value) {
+ORT_CALL ort_add_config_entry(OrtTable table, OrtSessionOptions *options, const char *key, const char *value) {
     return ORT_SLOT(130, OrtSessionOptions *, const char *, const char *)(options, key, value);
 }
 
 // Session
 
-static inline OrtStatus *_Nullable ort_create_session(
+ORT_CALL ort_create_session(
     OrtTable table, OrtEnv *env, const void *file, size_t bytes, OrtSessionOptions *options,
     OrtSession *_Nullable *_Nonnull session) {
     return ORT_SLOT(8, const OrtEnv *, const void *, size_t, const OrtSessionOptions *, OrtSession **)(
         env, file, bytes, options, session);
 }
 
-static inline OrtStatus *_Nullable ort_input_count(OrtTable table, OrtSession *session, size_t *count) {
-    return ORT_SLOT(30, const OrtSession *, size_t *)(session, count);
+/// The two sides of a model; each has its slots, one after the other.
+enum { ORT_INPUTS = 0, ORT_OUTPUTS = 1 };
+
+ORT_CALL ort_count(OrtTable table, OrtSession *session, int side, size_t *count) {
+    return ORT_SLOT(30 + side, const OrtSession *, size_t *)(session, count);
 }
 
-static inline OrtStatus *_Nullable ort_output_count(OrtTable table, OrtSession *session, size_t *count) {
-    return ORT_SLOT(31, const OrtSession *, size_t *)(session, count);
-}
-
-static inline OrtStatus *_Nullable ort_input_type(
-    OrtTable table, OrtSession *session, size_t index, OrtTypeInfo *_Nullable *_Nonnull type) {
-    return ORT_SLOT(33, const OrtSession *, size_t, OrtTypeInfo **)(session, index, type);
-}
-
-static inline OrtStatus *_Nullable ort_output_type(
-    OrtTable table, OrtSession *session, size_t index, OrtTypeInfo *_Nullable *_Nonnull type) {
-    return ORT_SLOT(34, const OrtSession *, size_t, OrtTypeInfo **)(session, index, type);
+ORT_CALL ort_type(OrtTable table, OrtSession *session, int side, size_t index, OrtTypeInfo *_Nullable *_Nonnull type) {
+    return ORT_SLOT(33 + side, const OrtSession *, size_t, OrtTypeInfo **)(session, index, type);
 }
 
 /// The name is to be freed with `ort_free`.
-static inline OrtStatus *_Nullable ort_input_name(
-    OrtTable table, OrtSession *session, size_t index, OrtAllocator *allocator, char *_Nullable *_Nonnull name) {
-    return ORT_SLOT(36, const OrtSession *, size_t, OrtAllocator *, char **)(session, index, allocator, name);
-}
-
-/// The name is to be freed with `ort_free`.
-static inline OrtStatus *_Nullable ort_output_name(
-    OrtTable table, OrtSession *session, size_t index, OrtAllocator *allocator, char *_Nullable *_Nonnull name) {
-    return ORT_SLOT(37, const OrtSession *, size_t, OrtAllocator *, char **)(session, index, allocator, name);
+ORT_CALL ort_name(
+    OrtTable table, OrtSession *session, int side, size_t index, OrtAllocator *allocator,
+    char *_Nullable *_Nonnull name) {
+    return ORT_SLOT(36 + side, const OrtSession *, size_t, OrtAllocator *, char **)(session, index, allocator, name);
 }
 
 /// `outputs` hold NULL before; what stands there afterwards is to be released.
-static inline OrtStatus *_Nullable ort_run(
+ORT_CALL ort_run(
     OrtTable table, OrtSession *session, const char *_Nullable const *_Nullable input_names,
     OrtValue *_Nullable const *_Nullable inputs, size_t input_count,
     const char *_Nullable const *_Nullable output_names, size_t output_count,
     OrtValue *_Nullable *_Nullable outputs) {
     return ORT_SLOT(
-        9, OrtSession *, const void *_Nullable, const char *const *, const OrtValue *const *, size_t, const char *const *, size_t,
-        OrtValue **)(
+        9, OrtSession *, const void *_Nullable, const char *const *, const OrtValue *const *, size_t,
+        const char *const *, size_t, OrtValue **)(
         session, /* run options */ NULL, input_names, (const OrtValue *const *)inputs, input_count, output_names,
         output_count, outputs);
 }
 
 // Types
 
-static inline OrtStatus *_Nullable ort_type_kind(OrtTable table, OrtTypeInfo *type, int32_t *kind) {
+ORT_CALL ort_type_kind(OrtTable table, OrtTypeInfo *type, int32_t *kind) {
     return ORT_SLOT(56, const OrtTypeInfo *, int32_t *)(type, kind);
 }
 
 /// Part of `type`: not to be released. NULL where the type is no tensor.
-static inline OrtStatus *_Nullable ort_tensor_of_type(OrtTable table, OrtTypeInfo *type, OrtShape *_Nullable *_Nonnull shape) {
+ORT_CALL ort_tensor_of_type(OrtTable table, OrtTypeInfo *type, OrtShape *_Nullable *_Nonnull shape) {
     return ORT_SLOT(55, const OrtTypeInfo *, OrtShape **)(type, shape);
 }
 
-static inline OrtStatus *_Nullable ort_element_type(OrtTable table, OrtShape *shape, int32_t *type) {
+ORT_CALL ort_element_type(OrtTable table, OrtShape *shape, int32_t *type) {
     return ORT_SLOT(60, const OrtShape *, int32_t *)(shape, type);
 }
 
-static inline OrtStatus *_Nullable ort_rank(OrtTable table, OrtShape *shape, size_t *rank) {
+ORT_CALL ort_rank(OrtTable table, OrtShape *shape, size_t *rank) {
     return ORT_SLOT(61, const OrtShape *, size_t *)(shape, rank);
 }
 
-static inline OrtStatus *_Nullable ort_dimensions(
-    OrtTable table, OrtShape *shape, int64_t *_Nullable dimensions, size_t rank) {
+ORT_CALL ort_dimensions(OrtTable table, OrtShape *shape, int64_t *_Nullable dimensions, size_t rank) {
     return ORT_SLOT(62, const OrtShape *, int64_t *, size_t)(shape, dimensions, rank);
 }
 
 // Values
 
-static inline OrtStatus *_Nullable ort_create_tensor(
+ORT_CALL ort_create_tensor(
     OrtTable table, OrtAllocator *allocator, const int64_t *_Nullable shape, size_t rank, int32_t type,
     OrtValue *_Nullable *_Nonnull value) {
     return ORT_SLOT(48, OrtAllocator *, const int64_t *, size_t, int32_t, OrtValue **)(
@@ -234,40 +215,39 @@ static inline OrtStatus *_Nullable ort_create_tensor(
 }
 
 /// A tensor of bytes that stay the caller's and outlive it. The runtime reads them only.
-static inline OrtStatus *_Nullable ort_create_tensor_over(
+ORT_CALL ort_create_tensor_over(
     OrtTable table, OrtMemory *memory, const void *content, size_t bytes, const int64_t *_Nullable shape, size_t rank,
     int32_t type, OrtValue *_Nullable *_Nonnull value) {
     return ORT_SLOT(49, const OrtMemory *, void *, size_t, const int64_t *, size_t, int32_t, OrtValue **)(
         memory, (void *)content, bytes, shape, rank, type, value);
 }
 
-static inline OrtStatus *_Nullable ort_content(OrtTable table, OrtValue *value, void *_Nullable *_Nonnull content) {
+ORT_CALL ort_content(OrtTable table, OrtValue *value, void *_Nullable *_Nonnull content) {
     return ORT_SLOT(51, OrtValue *, void **)(value, content);
 }
 
 /// To be released.
-static inline OrtStatus *_Nullable ort_shape_of_value(OrtTable table, OrtValue *value, OrtShape *_Nullable *_Nonnull shape) {
+ORT_CALL ort_shape_of_value(OrtTable table, OrtValue *value, OrtShape *_Nullable *_Nonnull shape) {
     return ORT_SLOT(65, const OrtValue *, OrtShape **)(value, shape);
 }
 
 /// Bytes of all strings of a string tensor.
-static inline OrtStatus *_Nullable ort_strings_bytes(OrtTable table, OrtValue *value, size_t *bytes) {
+ORT_CALL ort_strings_bytes(OrtTable table, OrtValue *value, size_t *bytes) {
     return ORT_SLOT(53, const OrtValue *, size_t *)(value, bytes);
 }
 
 /// The strings one after another, and where each begins.
-static inline OrtStatus *_Nullable ort_strings(
-    OrtTable table, OrtValue *value, void *content, size_t bytes, size_t *offsets, size_t count) {
+ORT_CALL ort_strings(OrtTable table, OrtValue *value, void *content, size_t bytes, size_t *offsets, size_t count) {
     return ORT_SLOT(54, const OrtValue *, void *, size_t, size_t *, size_t)(value, content, bytes, offsets, count);
 }
 
 /// Makes string `index` `bytes` long (it may hold NUL) and answers where they go.
-static inline OrtStatus *_Nullable ort_string_room(
-    OrtTable table, OrtValue *value, size_t index, size_t bytes, char *_Nullable *_Nonnull room) {
+ORT_CALL ort_string_room(OrtTable table, OrtValue *value, size_t index, size_t bytes, char *_Nullable *_Nonnull room) {
     return ORT_SLOT(252, OrtValue *, size_t, size_t, char **)(value, index, bytes, room);
 }
 
 #undef ORT_SLOT
+#undef ORT_CALL
 
 #pragma clang diagnostic pop
 #pragma clang assume_nonnull end

@@ -1,0 +1,74 @@
+# `make serve` and `make test` do all the set-up themselves on a fresh Debian machine that has Swift.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+venv := .venv
+python := $(venv)/bin/python
+fixtures := Tests/Fixtures
+interop := Tests/Interop/grpc-swift
+# A target may import only what Package.swift names for it.
+strict := --explicit-target-dependency-import-check error
+export VENCEJO_ONNXRUNTIME ?= $(CURDIR)/$(venv)/lib/libonnxruntime.so
+
+.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan clean packages interop
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 20
+
+serve: build $(venv)/ready ## Serve the sample models on 127.0.0.1:8001
+	@echo; sed 's/^/    /' Tests/Demo/calls.txt; echo
+	exec .build/release/vencejo serve --repository $(fixtures)/models
+
+test: build interop $(venv)/ready ## Run all tests
+	@echo "==> what is generated is what its sources say"
+	proto/check.sh
+	$(python) $(fixtures)/make_messages.py --check
+	$(python) $(fixtures)/make_models.py --check
+	@echo "==> tests of the targets"
+	swift test $(strict)
+	@echo "==> tests of the built server"
+	$(python) -m pytest Tests/SystemTests
+
+build: packages ## Build the release binary, .build/release/vencejo
+	swift build --configuration release $(strict)
+
+demo: build $(venv)/ready .build/stubs ## Predict from Python; starts a server if none runs
+	PYTHONPATH=.build/stubs $(python) Tests/Demo/predict.py
+
+lint: ## Check the format; changes nothing
+	swift format lint --strict --recursive Package.swift Sources Tests
+
+sanitize: sanitize-asan sanitize-tsan ## Run the tests with the address and the thread sanitizer
+
+# ONNX Runtime is not built with the sanitizers: its memory is watched by neither.
+sanitize-asan: sanitizer := address
+sanitize-tsan: sanitizer := thread
+sanitize-asan sanitize-tsan: sanitize-%: packages $(venv)/ready
+	@echo "==> $(sanitizer) sanitizer"
+	swift test $(strict) --sanitize=$(sanitizer) --scratch-path .build-$*
+	VENCEJO_BIN=.build-$*/debug/vencejo $(python) -m pytest Tests/SystemTests/test_{bad_input,bad_wire,answers}.py
+
+clean: ## Remove all that was built, the Python environment too
+	rm -rf .build .build-asan .build-tsan .build-interop $(venv)
+
+packages:
+	@.ci/packages
+
+# Python's packages, and ONNX Runtime's library from among them.
+$(venv)/ready: Tests/SystemTests/requirements.txt | packages
+	@echo "==> Python packages and ONNX Runtime, into $(venv)"
+	python3 -m venv $(venv)
+	$(python) -m pip install --disable-pip-version-check --progress-bar off --requirement $<
+	cd $(venv)/lib && ln -sf python3*/site-packages/onnxruntime/capi/libonnxruntime.so.* libonnxruntime.so
+	@touch $@
+
+# Python's stubs, as a caller would make them.
+.build/stubs: proto/vencejo/v1/prediction.proto $(venv)/ready
+	@mkdir -p $@
+	$(python) -m grpc_tools.protoc -I proto --python_out=$@ --grpc_python_out=$@ vencejo/v1/prediction.proto
+	@touch $@
+
+# A client of grpc-swift-2, a package of its own; Tests/SystemTests/test_grpc_swift.py runs it.
+interop: packages
+	$(interop)/build.sh

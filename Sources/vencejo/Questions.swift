@@ -1,0 +1,111 @@
+// Enters: questions about the server and its models. Leaves: the answers, as values. The client's half of the dialects.
+import GRPC
+import Health
+import Memory
+import PredictionAPI
+import Protobuf
+import Tensors
+
+/// What a server says of itself.
+struct ServerFacts {
+    var name = ""
+    var version = ""
+    var extensions: [String] = []
+}
+
+extension Client {
+    /// grpc.health.v1.Health.Check of the whole server.
+    func health() throws(ClientError) -> ServingStatus {
+        try ask("/grpc.health.v1.Health/Check", { _, _ throws(ArenaFull) in }) { (reader) throws(WireError) in
+            var status = ServingStatus.unknown
+            while let field = try reader.next() {
+                if field.number == 1 {
+                    status = UInt8(exactly: try field.unsigned()).flatMap(ServingStatus.init(rawValue:)) ?? .unknown
+                }
+            }
+            return status
+        }
+    }
+
+    /// The Open Inference Protocol's ServerMetadata.
+    func facts() throws(ClientError) -> ServerFacts {
+        try ask("/inference.GRPCInferenceService/ServerMetadata", { _, _ throws(ArenaFull) in }) {
+            (reader) throws(WireError) in
+            var facts = ServerFacts()
+            while let field = try reader.next() {
+                switch field.number {
+                case 1: facts.name = try field.string().text
+                case 2: facts.version = try field.string().text
+                case 3: facts.extensions.append(try field.string().text)
+                default: break
+                }
+            }
+            return facts
+        }
+    }
+
+    /// The Open Inference Protocol's ModelMetadata: what the model takes. `version`: a number or a label; empty: the live
+    /// one.
+    func inputs(of model: String, version: String) throws(ClientError) -> [TensorSpecification] {
+        try ask(
+            "/inference.GRPCInferenceService/ModelMetadata",
+            { (writer, arena) throws(ArenaFull) in
+                try writer.string(1, arena.copy(model), in: &arena)
+                try writer.string(2, arena.copy(version), in: &arena)
+            }
+        ) { (reader) throws(WireError) in
+            var inputs: [TensorSpecification] = []
+            while let field = try reader.next() {
+                if field.number == 4, let input = try specification(field.message()) { inputs.append(input) }
+            }
+            return inputs
+        }
+    }
+
+    /// vencejo.v1.PredictionService.ListModels.
+    func models() throws(ClientError) -> [ModelStatus] {
+        var arena = Arena(bytesMax: 1 << 32)
+        let request: WireWriter
+        do throws(ArenaFull) { request = try ListModelsRequest.encode(headroom: headroomBytes, in: &arena) } catch {
+            preconditionFailure("an empty message of more than 4 GiB")
+        }
+        let answer = try call("/vencejo.v1.PredictionService/ListModels", request, in: &arena)
+        do throws(PredictionDecodeError) { return try ListModelsResponse.decode(answer) } catch {
+            throw .status(.internal, "the server's answer is not a ListModelsResponse: \(error.sentence)")
+        }
+    }
+
+    private func ask<Answer>(
+        _ method: StaticString, _ encode: (inout WireWriter, inout Arena) throws(ArenaFull) -> Void,
+        _ decode: (inout WireReader) throws(WireError) -> Answer
+    ) throws(ClientError) -> Answer {
+        var arena = Arena(bytesMax: 1 << 32)
+        let request: WireWriter
+        do throws(ArenaFull) {
+            var writer = try WireWriter(headroom: headroomBytes, in: &arena)
+            try encode(&writer, &arena)
+            request = writer
+        } catch {
+            throw .status(.resourceExhausted, "the request needs more than \(error.bytesMax) bytes")
+        }
+        var reader = WireReader(try call(method, request, in: &arena))
+        do throws(WireError) { return try decode(&reader) } catch {
+            throw .status(.internal, "the server's answer to \(method) does not decode: \(error.sentence)")
+        }
+    }
+}
+
+/// A `TensorMetadata`; `nil`: of a datatype that we do not know.
+private func specification(_ message: WireReader) throws(WireError) -> TensorSpecification? {
+    var reader = message
+    var name = ""
+    var type: ElementType?
+    while let field = try reader.next() {
+        switch field.number {
+        case 1: name = try field.string().text
+        case 2: type = ElementType(name: try field.string())
+        default: break
+        }
+    }
+    return type.map { TensorSpecification(name: name, type: $0, shape: nil) }
+}

@@ -1,0 +1,134 @@
+// Enters: a plan, and a repository in a temporary folder. Leaves: versions that are ready, or failed with our sentence.
+import Foundation
+import Glibc
+import Memory
+import Models
+import Reactor
+import Serving
+import Synchronization
+import Testing
+
+@testable import Control
+@testable import Repository
+
+/// What was reported, from any thread.
+private final class Reports: Sendable {
+    private let all = Mutex<[LoadReport]>([])
+    func add(_ report: LoadReport) { all.withLock { $0.append(report) } }
+    var list: [LoadReport] { all.withLock { $0 } }
+}
+
+private final class Place {
+    let path: String
+
+    init() {
+        var template = Array("/tmp/vencejo-control-XXXXXX".utf8CString)
+        unsafe path = String(cString: mkdtemp(&template))
+    }
+
+    func file(_ name: String, _ content: String = "") throws {
+        let url = URL(fileURLWithPath: "\(path)/\(name)")
+        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(content.utf8).write(to: url)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// Loads all, and waits.
+private func load(_ place: Place, _ plan: Plan, threads: Int) throws -> (Directory<Engine>, [LoadReport]) {
+    let directory = Directory<Engine>(plan.descriptions)
+    let reports = Reports()
+    let loader = Loader(plan, into: directory, from: try Repository(path: place.path), runtime: nil) { reports.add($0) }
+    for thread in try loader.start(threads: threads) { thread.join() }
+    return (directory, reports.list)
+}
+
+@Test(arguments: [1, 3, 50])
+func identityModelsBecomeReady(threads: Int) throws {
+    let place = Place()
+    let folders = (0..<20).map { folder("m\($0)", $0 % 2 == 0 ? [1, 2, 3] : [7], yaml: "engine=identity") }
+    let plan = Plan(Scan(models: folders, problems: []), pairs: pairs)
+    let (directory, reports) = try load(place, plan, threads: threads)
+    #expect(directory.isLoaded && directory.entries.count == 20)
+    for entry in directory.entries {
+        for version in entry.versions {
+            #expect(version.state == .ready && version.digest.isEmpty)
+            guard case .identity? = version.model else {
+                Issue.record("\(entry.name) is of another engine")
+                continue
+            }
+        }
+    }
+    // Each version once; the last one to report knows that all are done.
+    #expect(reports.count == 30)
+    #expect(Set(reports.map { "\($0.model) \($0.version)" }).count == 30)
+    #expect(reports.map(\.finished).sorted() == Array(1...30) && reports.allSatisfy { $0.total == 30 })
+    #expect(reports.allSatisfy { $0.failure == nil && $0.log == nil && $0.digest.isEmpty && $0.bytes == 0 })
+    #expect(reports.allSatisfy { $0.nanoseconds >= 0 })
+    if threads == 1 { #expect(reports.prefix(20).allSatisfy { $0.slot == "blue" } && reports.last?.slot == "green") }
+}
+
+@Test func aMissingFileFailsWithASentence() throws {
+    let place = Place()
+    let plan = Plan(
+        Scan(models: [folder("ghost", [2, 3]), folder("same", [], yaml: "engine=identity")], problems: []), pairs: pairs
+    )
+    let (directory, reports) = try load(place, plan, threads: 2)
+    let ghost = try #require(directory.entries.first { $0.name == "ghost" })
+    for version in ghost.versions {
+        let path = "ghost"
+        #expect(version.state == .failed("'\(path)' does not exist in the repository"))
+    }
+    #expect(directory.entries.first { $0.name == "same" }?.live.state == .ready)
+    let failures = reports.filter { $0.failure != nil }
+    #expect(failures.count == 2 && failures.allSatisfy { $0.model == "ghost" && $0.log == $0.failure })
+    // Callers learn nothing of where the repository lies.
+    #expect(failures.allSatisfy { !$0.failure!.contains(place.path) })
+}
+
+@Test(arguments: [
+    ("bad/1/other.onnx", "x", "'bad/1/model.onnx' does not exist in the repository"),
+    ("bad/1/model.onnx", "", "'bad/1/model.onnx' is empty"),
+    ("bad/1/model.onnx/x", "", "'bad/1/model.onnx' is a folder, not a regular file"),
+])
+func aFileThatCannotBeReadFails(file: String, content: String, sentence: String) throws {
+    let place = Place()
+    try place.file(file, content)
+    let plan = Plan(Scan(models: [folder("bad", [1])], problems: []), pairs: pairs)
+    let (directory, reports) = try load(place, plan, threads: 1)
+    #expect(directory.entries.first?.live.state == .failed(sentence))
+    #expect(reports.map(\.failure) == [sentence])
+    #expect(directory.isLoaded)
+}
+
+@Test func aModelWhosePlanFailedIsNotOpened() throws {
+    let place = Place()
+    try place.file("bad/1/model.onnx", "not looked at")
+    let plan = Plan(Scan(models: [folder("bad", [1], yaml: "engine=x")], problems: []), pairs: pairs)
+    let (directory, reports) = try load(place, plan, threads: 1)
+    let sentence = "bad/model.yaml: engine is 'x'; allowed is onnx, identity"
+    #expect(directory.entries.first?.live.state == .failed(sentence))
+    #expect(reports.map(\.failure) == [sentence] && reports.map(\.bytes) == [0])
+}
+
+@Test func nothingToLoadStartsNoThread() throws {
+    let place = Place()
+    let plan = Plan(Scan(models: [], problems: []), pairs: pairs)
+    let loader = Loader(plan, into: Directory(plan.descriptions), from: try Repository(path: place.path), runtime: nil)
+    { _ in }
+    #expect(try loader.start(threads: 8).isEmpty)
+}
+
+@Test func aScanOfARealFolder() throws {
+    let place = Place()
+    try place.file("same/model.yaml", "engine=identity")
+    try place.file("same/2/.keep")
+    try place.file("ghost/1/.keep")
+    try place.file("hollow/readme.txt", "nothing")
+    let plan = Plan(try Repository(path: place.path).scan(), pairs: pairs)
+    #expect(plan.models.map(\.name) == ["ghost", "same"] && plan.problems.count == 1)
+    let needless = Plan(Scan(models: [folder("same", [2], yaml: "engine=identity")], problems: []), pairs: pairs)
+    let (directory, _) = try load(place, needless, threads: 1)
+    #expect(directory.entries.first?.live.number == 2 && directory.isLoaded)
+}

@@ -1,0 +1,168 @@
+// Enters: a connection's clocks, at virtual times. Leaves: what is to be done about it, and when to look again.
+import Testing
+
+@testable import Serving
+
+private let second: Int64 = 1_000_000_000
+
+private func limits() -> ServerLimits {
+    var limits = ServerLimits()
+    limits.handshakeNanoseconds = 5 * second
+    limits.headNanoseconds = 10 * second
+    limits.progressNanoseconds = 30 * second
+    limits.idleNanoseconds = 300 * second
+    limits.ageGraceNanoseconds = 100 * second
+    return limits
+}
+
+private func facts(
+    greeted: Bool = true, head: Int64? = nil, earliest: Int64? = nil, calls: Int = 0, last: Int64 = 0,
+    pong: Bool = false,
+    flushed: Bool = true
+) -> Life.Facts {
+    Life.Facts(
+        isGreeted: greeted, headBegan: head.map { $0 * second }, earliestCall: earliest.map { $0 * second } ?? .max,
+        openCalls: calls, lastRequest: last * second, pingAnswered: pong, isFlushed: flushed)
+}
+
+/// Times in seconds. Every connection opens at 0 and is asked to leave at 1800.
+struct LifeRow: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var facts: Life.Facts
+    var blockedSince: Int64?
+    var stage = Life.Stage.serving
+    var now: Int64
+    var verdict: Life.Verdict
+    var next: Int64
+    var after: Life.Stage?
+}
+
+@Test(arguments: [
+    LifeRow(testDescription: "just opened", facts: facts(greeted: false), now: 0, verdict: .nothing, next: 5),
+    LifeRow(testDescription: "greets in time", facts: facts(greeted: false), now: 4, verdict: .nothing, next: 5),
+    LifeRow(testDescription: "never greets", facts: facts(greeted: false), now: 5, verdict: .drop, next: 5),
+    LifeRow(testDescription: "greeted", facts: facts(), now: 5, verdict: .nothing, next: 300),
+    LifeRow(testDescription: "a head has begun", facts: facts(head: 7), now: 16, verdict: .nothing, next: 17),
+    LifeRow(testDescription: "a head without end", facts: facts(head: 7), now: 17, verdict: .drop, next: 17),
+    LifeRow(
+        testDescription: "a head without end, other calls at work", facts: facts(head: 7, earliest: 400, calls: 3),
+        now: 17,
+        verdict: .drop, next: 17),
+    LifeRow(testDescription: "not idle yet", facts: facts(last: 50), now: 349, verdict: .nothing, next: 350),
+    LifeRow(
+        testDescription: "idle", facts: facts(last: 50), now: 350, verdict: .notice, next: 351,
+        after: .noticed(at: 350 * second)),
+    LifeRow(
+        testDescription: "a call at work is not idle", facts: facts(calls: 1, last: 50), now: 1000, verdict: .nothing,
+        next: 1800),
+    LifeRow(
+        testDescription: "a call's own time is nearer", facts: facts(earliest: 1010, calls: 1), now: 1000,
+        verdict: .nothing, next: 1010),
+    LifeRow(
+        testDescription: "of age", facts: facts(calls: 5, last: 1799), now: 1800, verdict: .notice, next: 1801,
+        after: .noticed(at: 1800 * second)),
+    LifeRow(
+        testDescription: "the writer is blocked", facts: facts(calls: 1, last: 1, flushed: false), blockedSince: 10,
+        now: 39,
+        verdict: .nothing, next: 40),
+    LifeRow(
+        testDescription: "the writer is blocked too long", facts: facts(calls: 1, last: 1, flushed: false),
+        blockedSince: 10, now: 40, verdict: .drop, next: 40),
+    LifeRow(
+        testDescription: "noticed", facts: facts(calls: 1), stage: .noticed(at: 500 * second), now: 500,
+        verdict: .nothing,
+        next: 501),
+    LifeRow(
+        testDescription: "noticed, and the peer has answered", facts: facts(calls: 1, pong: true),
+        stage: .noticed(at: 500 * second), now: 500, verdict: .leave, next: 500, after: .leaving(since: 500 * second)),
+    LifeRow(
+        testDescription: "noticed, and the peer is silent", facts: facts(calls: 1), stage: .noticed(at: 500 * second),
+        now: 501, verdict: .leave, next: 501, after: .leaving(since: 501 * second)),
+    LifeRow(
+        testDescription: "noticed, blocked too long", facts: facts(pong: true), blockedSince: 471,
+        stage: .noticed(at: 500 * second), now: 501, verdict: .drop, next: 501),
+    LifeRow(
+        testDescription: "leaving, a call at work", facts: facts(earliest: 520, calls: 1),
+        stage: .leaving(since: 501 * second), now: 510, verdict: .nothing, next: 520),
+    LifeRow(
+        testDescription: "leaving, a call without a time", facts: facts(calls: 1), stage: .leaving(since: 501 * second),
+        now: 600, verdict: .nothing, next: 601),
+    LifeRow(
+        testDescription: "leaving, bytes wait", facts: facts(flushed: false), stage: .leaving(since: 501 * second),
+        now: 510,
+        verdict: .nothing, next: 601),
+    LifeRow(
+        testDescription: "leaving, all has ended", facts: facts(), stage: .leaving(since: 501 * second), now: 510,
+        verdict: .close, next: 511, after: .lingering(until: 511 * second)),
+    LifeRow(
+        testDescription: "leaving, no patience left", facts: facts(calls: 1, flushed: false),
+        stage: .leaving(since: 501 * second), now: 601, verdict: .close, next: 602,
+        after: .lingering(until: 602 * second)),
+    LifeRow(
+        testDescription: "lingering", facts: facts(), stage: .lingering(until: 511 * second), now: 510,
+        verdict: .nothing,
+        next: 511),
+    LifeRow(
+        testDescription: "lingered", facts: facts(), stage: .lingering(until: 511 * second), now: 511, verdict: .drop,
+        next: 511),
+    LifeRow(
+        testDescription: "lingering, and never greeted", facts: facts(greeted: false, head: 1),
+        stage: .lingering(until: 511 * second), now: 510, verdict: .nothing, next: 511),
+])
+func judgements(row: LifeRow) {
+    var life = Life(opened: 0, age: 1800 * second)
+    life.stage = row.stage
+    life.blockedSince = row.blockedSince.map { $0 * second }
+    let (verdict, next) = life.judge(row.facts, now: row.now * second, limits: limits())
+    #expect(verdict == row.verdict)
+    #expect(next == row.next * second)
+    #expect(life.stage == row.after ?? row.stage)
+}
+
+/// The whole way out, by the times that `judge` asks for.
+@Test func fromIdleToGone() {
+    var life = Life(opened: 100, age: 1_800 * second)
+    var now: Int64 = 100
+    var verdicts: [Life.Verdict] = []
+    for _ in 0..<10 {
+        let (verdict, next) = life.judge(facts(last: 0), now: now, limits: limits())
+        if verdict != .nothing { verdicts.append(verdict) }
+        if verdict == .drop { break }
+        #expect(next >= now)
+        now = max(now, next)
+    }
+    #expect(verdicts == [.notice, .leave, .close, .drop])
+    // Idle for 300 s; a second for the answer to our ping; a second for the peer to close.
+    #expect(now == 302 * second)
+}
+
+/// Between two looks nothing is missed: who looks at `next` finds what is due then, and not before.
+@Test func whatIsDueIsDueAtNext() {
+    var state: UInt64 = 7
+    func random(_ bound: UInt64) -> Int64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int64(state >> 33 % bound)
+    }
+    for round in 0..<5000 {
+        var life = Life(opened: 0, age: (1 + random(50)) * second)
+        let now = random(40)
+        switch random(4) {
+        case 0: life.stage = .noticed(at: random(40) * second)
+        case 1: life.stage = .leaving(since: random(40) * second)
+        default: break
+        }
+        if random(3) == 0 { life.blockedSince = random(40) * second }
+        let facts = facts(
+            greeted: random(2) == 0, head: random(2) == 0 ? random(40) : nil, calls: Int(random(2)), last: random(40),
+            flushed: random(2) == 0)
+        var limits = limits()
+        limits.idleNanoseconds = 20 * second
+        limits.ageGraceNanoseconds = 20 * second
+        let (verdict, next) = life.judge(facts, now: now * second, limits: limits)
+        guard verdict == .nothing, next < .max else { continue }
+        #expect(next > now * second, "round \(round)")
+        var early = life
+        #expect(early.judge(facts, now: next - 1, limits: limits).0 == .nothing, "round \(round)")
+        #expect(life.judge(facts, now: next, limits: limits).0 != .nothing, "round \(round)")
+    }
+}
