@@ -5,7 +5,7 @@ public import Repository
 /// One model to load: its versions, its configuration, or why it cannot be.
 public struct ModelPlan: Sendable {
     public let name: String
-    /// The highest two, highest first.
+    /// The highest two, highest first; 0 stands for the version of a model that has none.
     public let versions: [Int64]
     public let configuration: ModelConfiguration
     /// Our sentence on why none of its versions can be served.
@@ -45,7 +45,11 @@ public struct Plan: Sendable {
                         name: folder.name, versions: Array(versions.sorted(by: >).prefix(2)),
                         configuration: configuration, failure: failure))
             } catch {
-                problems.append(failure ?? error.description)
+                // Somebody meant it as a model: it is listed, as one that failed.
+                models.append(
+                    ModelPlan(
+                        name: folder.name, versions: [0], configuration: configuration,
+                        failure: failure ?? error.description))
             }
         }
         self.models = models

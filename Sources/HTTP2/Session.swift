@@ -321,6 +321,9 @@ public import Memory
         return unsafe String(cString: info.pointee.version_str)
     }
 
+    /// Frames wait to be sent.
+    public var hasFrames: Bool { unsafe nghttp2_session_want_write(session) != 0 }
+
     /// Neither side has anything left to say.
     public var isFinished: Bool {
         unsafe nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0

@@ -22,6 +22,8 @@ struct Life {
         case notice
         /// Tell it the last stream that is served (second GOAWAY).
         case leave
+        /// What is still open has had its time: refuse it.
+        case refuse
         /// All is said: close our side.
         case close
     }
@@ -74,11 +76,12 @@ struct Life {
             }
             return (.nothing, next)
         case .leaving(let since):
-            if facts.openCalls == 0 && facts.isFlushed || isPast(since + limits.ageGraceNanoseconds) {
+            let end = since + limits.ageGraceNanoseconds
+            if facts.openCalls == 0 && facts.isFlushed || isPast(end + Self.lingerNanoseconds) {
                 stage = .lingering(until: now + Self.lingerNanoseconds)
                 return (.close, now + Self.lingerNanoseconds)
             }
-            return (.nothing, next)
+            return isPast(end) ? (.refuse, next) : (.nothing, next)
         case .serving: break
         }
         if !facts.isGreeted, isPast(openedNanoseconds + limits.handshakeNanoseconds) { return (.drop, now) }
@@ -104,7 +107,7 @@ extension Connection {
         var facts = Life.Facts(
             isGreeted: session.framesReceived > 0, headBegan: session.headBeganNanoseconds,
             openCalls: session.openExchanges, lastRequest: session.lastRequestNanoseconds,
-            pingAnswered: session.isPingAnswered, isFlushed: isFlushed)
+            pingAnswered: session.isPingAnswered, isFlushed: isFlushed && !session.hasFrames)
         facts.earliestCall = lookAtCalls(now)
         let (verdict, next) = life.judge(facts, now: now, limits: shard.limits)
         switch verdict {
@@ -112,12 +115,17 @@ extension Connection {
         case .drop: throw .tooSlow
         case .notice: leave()
         case .leave: session.goAway(final: true)
+        case .refuse: refuseAll()
         case .close: close()
         }
         // A connection without a call keeps no buffers.
         if session.openExchanges == 0 && isFlushed { shrink() }
         life.nextLook = .max
         shard.lookAgain(self, at: next)
+    }
+
+    private func refuseAll() {
+        for position in 0..<session.openExchanges { refuse(session.openExchange(position), .draining) }
     }
 
     /// First half of a polite close: the peer learns that it is to open no more streams here.

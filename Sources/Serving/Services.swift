@@ -155,18 +155,4 @@ extension Connection {
             refuse(exchange, error)
         }
     }
-
-    // MARK: - Drain
-
-    /// The server shuts down: streams that wait for their peer end now, calls that are under way may end.
-    func drain() {
-        for position in 0..<session.openExchanges {
-            let exchange = session.openExchange(position)
-            let rpc = shard.rpcs[exchange.seat]
-            if rpc.watched == nil && rpc.method.shape != .unary && exchange.body.isEmpty && exchange.headIsComplete {
-                refuse(exchange, .draining)
-            }
-        }
-        leave()
-    }
 }

@@ -120,8 +120,8 @@ final class Shard {
     private func depart(_ key: UInt64) {
         guard let connection = connection(key) else { return }
         do throws(Ending) {
-            try connection.send()
             try connection.settle()
+            try connection.send()
         } catch {
             return end(connection, error)
         }
@@ -239,7 +239,7 @@ final class Shard {
         limits.ageGraceNanoseconds = limits.drainNanoseconds
         for listener in listeners where !listenersRest { poller.remove(listener.listener.rawValue) }
         for case let connection? in connections {
-            connection.drain()
+            connection.leave()
             touched.append(connection.key)
         }
     }

@@ -72,7 +72,8 @@ extension StatusCode {
     }
 }
 
-/// A `grpc-message` as text: `%XX` is a byte of its UTF-8; what is not such a triple stands for itself.
+/// A `grpc-message` as text: `%XX` is a byte of its UTF-8; what is not such a triple stands for itself. Control characters
+/// become spaces: the text is for a terminal.
 func percentDecoded(_ value: ByteView) -> String {
     var bytes: [UInt8] = []
     var index = 0
@@ -87,5 +88,6 @@ func percentDecoded(_ value: ByteView) -> String {
             index += 1
         }
     }
-    return String(decoding: bytes, as: UTF8.self)
+    let scalars = String(decoding: bytes, as: UTF8.self).unicodeScalars
+    return String(String.UnicodeScalarView(scalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
 }

@@ -53,26 +53,32 @@ extension JSON {
             return true
         }
 
-        mutating func word(_ word: StaticString) -> Bool {
-            let characters = Array("\(word)".utf8)
-            guard bytes[index...].starts(with: characters) else { return false }
-            index += characters.count
-            return true
-        }
-
         mutating func value(depth: Int) throws(JSONError) -> JSON {
             guard depth <= Self.depthMax else { throw error("less than \(Self.depthMax) levels are expected") }
             if take("[") { return .array(try elements(depth)) }
             if take("{") { return .object(try members(depth)) }
             if next == UInt8(ascii: "\"") { return .string(try string()) }
-            if word("null") { return .null }
-            if word("true") { return .bool(true) }
-            if word("false") { return .bool(false) }
-            // As Python's json writes them.
-            for name in ["NaN", "Infinity", "-Infinity"] as [StaticString] where word(name) {
-                return .string("\(name)")
-            }
+            if let word = word() { return word }
             return .literal(try number())
+        }
+
+        /// NaN and its kin are no JSON, but what Python's json writes.
+        private mutating func word() -> JSON? {
+            func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) }
+            let first = index + (next == UInt8(ascii: "-") ? 1 : 0)
+            guard first < bytes.count, isLetter(bytes[first]) else { return nil }
+            let end = bytes[first...].firstIndex { !isLetter($0) } ?? bytes.count
+            let text = String(decoding: bytes[index..<end], as: UTF8.self)
+            let value: JSON
+            switch text {
+            case "null": value = .null
+            case "true": value = .bool(true)
+            case "false": value = .bool(false)
+            case "NaN", "Infinity", "-Infinity": value = .string(text)
+            default: return nil
+            }
+            index = end
+            return value
         }
 
         private mutating func elements(_ depth: Int) throws(JSONError) -> [JSON] {

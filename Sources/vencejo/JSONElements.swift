@@ -92,9 +92,8 @@ struct JSONElements {
             // 3.0 and 1e3 are whole numbers, too.
             if let value = Double(text).flatMap(Integer.init(exactly:)) { return value }
         }
-        throw JSONError(
-            sentence:
-                "\(element.excerpt) is no \(type.name); allowed are whole numbers from \(Integer.min) to \(Integer.max)")
+        let allowed = "allowed are whole numbers from \(Integer.min) to \(Integer.max)"
+        throw JSONError(sentence: "\(element.excerpt) is no \(type.name); \(allowed)")
     }
 
     private static let special: [String: Double] = ["NaN": .nan, "Infinity": .infinity, "-Infinity": -.infinity]
@@ -102,9 +101,8 @@ struct JSONElements {
     private func real(_ element: JSON, _ type: ElementType) throws(JSONError) -> Double {
         if case .literal(let text) = element, let value = Double(text) { return value }
         if case .string(let text) = element, let value = Self.special[text] { return value }
-        throw JSONError(
-            sentence: "\(element.excerpt) is no \(type.name); allowed are numbers, \"NaN\", \"Infinity\" and \"-Infinity\""
-        )
+        let allowed = "allowed are numbers, \"NaN\", \"Infinity\" and \"-Infinity\""
+        throw JSONError(sentence: "\(element.excerpt) is no \(type.name); \(allowed)")
     }
 
     /// The upper half of the number's bits, rounded to the nearest, to the even one of two.

@@ -16,7 +16,7 @@ struct ServerFacts {
 extension Client {
     /// grpc.health.v1.Health.Check of the whole server.
     func health() throws(ClientError) -> ServingStatus {
-        try ask("/grpc.health.v1.Health/Check", { _, _ throws(ArenaFull) in }) { (reader) throws(WireError) in
+        try ask("/grpc.health.v1.Health/Check") { (reader) throws(WireError) in
             var status = ServingStatus.unknown
             while let field = try reader.next() {
                 if field.number == 1 {
@@ -29,7 +29,7 @@ extension Client {
 
     /// The Open Inference Protocol's ServerMetadata.
     func facts() throws(ClientError) -> ServerFacts {
-        try ask("/inference.GRPCInferenceService/ServerMetadata", { _, _ throws(ArenaFull) in }) {
+        try ask("/inference.GRPCInferenceService/ServerMetadata") {
             (reader) throws(WireError) in
             var facts = ServerFacts()
             while let field = try reader.next() {
@@ -47,13 +47,7 @@ extension Client {
     /// The Open Inference Protocol's ModelMetadata: what the model takes. `version`: a number or a label; empty: the live
     /// one.
     func inputs(of model: String, version: String) throws(ClientError) -> [TensorSpecification] {
-        try ask(
-            "/inference.GRPCInferenceService/ModelMetadata",
-            { (writer, arena) throws(ArenaFull) in
-                try writer.string(1, arena.copy(model), in: &arena)
-                try writer.string(2, arena.copy(version), in: &arena)
-            }
-        ) { (reader) throws(WireError) in
+        try ask("/inference.GRPCInferenceService/ModelMetadata", [model, version]) { (reader) throws(WireError) in
             var inputs: [TensorSpecification] = []
             while let field = try reader.next() {
                 if field.number == 4, let input = try specification(field.message()) { inputs.append(input) }
@@ -75,15 +69,15 @@ extension Client {
         }
     }
 
+    /// `texts`: the request's fields, from 1 on.
     private func ask<Answer>(
-        _ method: StaticString, _ encode: (inout WireWriter, inout Arena) throws(ArenaFull) -> Void,
-        _ decode: (inout WireReader) throws(WireError) -> Answer
+        _ method: StaticString, _ texts: [String] = [], _ decode: (inout WireReader) throws(WireError) -> Answer
     ) throws(ClientError) -> Answer {
         var arena = Arena(bytesMax: 1 << 32)
         let request: WireWriter
         do throws(ArenaFull) {
             var writer = try WireWriter(headroom: headroomBytes, in: &arena)
-            try encode(&writer, &arena)
+            for (index, text) in texts.enumerated() { try writer.string(index + 1, arena.copy(text), in: &arena) }
             request = writer
         } catch {
             throw .status(.resourceExhausted, "the request needs more than \(error.bytesMax) bytes")

@@ -108,7 +108,10 @@ struct Settings {
 
     /// The flag that named the file of which an error speaks.
     func flag(of error: TLSError) -> String {
-        let named: [(Key, String?)] = [(.tlsClientCA, tls?.clientAuthorityFile), (.tlsKey, tls?.keyFile)]
+        if case .noKey = error { return Key.tlsKey.flag }
+        let named: [(Key, String?)] = [
+            (.tlsCertificate, tls?.certificateFile), (.tlsClientCA, tls?.clientAuthorityFile), (.tlsKey, tls?.keyFile),
+        ]
         let key = named.first { $0.1.map { error.description.contains("'\($0)'") } ?? false }?.0
         return (key ?? .tlsCertificate).flag
     }

@@ -65,7 +65,8 @@ struct Status: ParsableCommand {
         do throws(ClientError) {
             let client = try Client(endpoint)
             let isReady = try client.health() == .serving
-            return (isReady ? .ready : .notReady, try client.facts())
+            // Another server may not tell what it is.
+            return (isReady ? .ready : .notReady, (try? client.facts()) ?? ServerFacts())
         } catch {
             switch error {
             case .unreachable, .status(.unavailable, _), .status(.deadlineExceeded, _):
@@ -93,8 +94,10 @@ struct Status: ParsableCommand {
             ]
             print(JSON.object(always + known).pretty)
         case .table:
+            guard condition == .ready || condition == .notReady else { break }
             let row = [endpoint.text, condition.name.replacing("_", with: " "), facts.name, facts.version]
-            if !facts.name.isEmpty { print(table(["ENDPOINT", "STATUS", "SERVER", "VERSION"], [row.map(printable)])) }
+            let cells = row.map { $0.isEmpty ? "-" : printable($0) }
+            print(table(["ENDPOINT", "STATUS", "SERVER", "VERSION"], [cells]))
         }
         switch condition {
         case .ready: return

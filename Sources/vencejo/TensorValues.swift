@@ -54,7 +54,8 @@ struct TensorValues {
             return
         }
         text += "["
-        for index in 0..<length where text.count <= width {
+        for index in 0..<length {
+            if text.count > width { return }
             if index > 0 { text += ", " }
             write(shape.dropFirst(), &next, to: &text, width)
         }

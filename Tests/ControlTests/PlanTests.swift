@@ -86,14 +86,15 @@ func aConfigurationThatIsWrongFailsItsModelOnly(yaml: String, sentence: String) 
     #expect(!plan.needsRuntime)
 }
 
-@Test func aFolderWithoutVersionsIsAProblem() {
+@Test func aFolderWithoutVersionsIsAModelThatFailed() {
     let plan = plan([folder("hollow", []), folder("odd", [], yaml: "engine=none")], problems: ["first"])
-    #expect(plan.models.isEmpty && plan.descriptions.isEmpty)
+    #expect(plan.models.map(\.versions) == [[0], [0]] && !plan.needsRuntime)
     #expect(
-        plan.problems == [
-            "first", RepositoryError.noVersion(model: "hollow").description,
+        plan.models.map(\.failure) == [
+            RepositoryError.noVersion(model: "hollow").description,
             "odd/model.yaml: engine is 'none'; allowed is onnx, identity",
         ])
+    #expect(plan.problems == ["first"])
 }
 
 @Test func problemsNameTheirModel() {

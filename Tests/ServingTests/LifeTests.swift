@@ -95,9 +95,12 @@ struct LifeRow: Sendable, CustomTestStringConvertible {
         testDescription: "leaving, all has ended", facts: facts(), stage: .leaving(since: 501 * second), now: 510,
         verdict: .close, next: 511, after: .lingering(until: 511 * second)),
     LifeRow(
-        testDescription: "leaving, no patience left", facts: facts(calls: 1, flushed: false),
-        stage: .leaving(since: 501 * second), now: 601, verdict: .close, next: 602,
-        after: .lingering(until: 602 * second)),
+        testDescription: "leaving, no patience left: what is open is refused", facts: facts(calls: 1, flushed: false),
+        stage: .leaving(since: 501 * second), now: 601, verdict: .refuse, next: 602),
+    LifeRow(
+        testDescription: "leaving, and the refusals had their second", facts: facts(calls: 1, flushed: false),
+        stage: .leaving(since: 501 * second), now: 602, verdict: .close, next: 603,
+        after: .lingering(until: 603 * second)),
     LifeRow(
         testDescription: "lingering", facts: facts(), stage: .lingering(until: 511 * second), now: 510,
         verdict: .nothing,

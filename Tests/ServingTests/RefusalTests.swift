@@ -162,9 +162,9 @@ private func kind(of refusal: Refusal) -> Int {
             .lease(.unknownLabel(model: "m", label: "l", known: [])),
             "label \"l\" of model \"m\" is not found; the model has no labels"
         ),
-        (.lease(.emptySlot(model: "m", slot: .shadow)), "slot shadow of model \"m\" is empty"),
+        (.lease(.emptySlot(model: "m", slot: .shadow)), "slot SHADOW of model \"m\" is empty"),
         (.lease(.loading(model: "m", version: 1)), "version 1 of model \"m\" is loading: try again"),
-        (.lease(.failed(model: "m", version: 1, reason: "r")), "version 1 of model \"m\" did not load: r"),
+        (.lease(.failed(model: "m", version: 1, reason: "r")), "version 1 of model \"m\" cannot answer: r"),
         (.messageCount(0), "the call has no message, a unary call has one"),
         (.messageCount(2), "the call has more than one message, a unary call has one"),
         (.noProgress(seconds: 30), "no byte of the request came for 30 s"),

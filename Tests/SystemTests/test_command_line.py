@@ -25,14 +25,11 @@ def vencejo(server):
 
 def outputs(result):
     """{name: (TYPE, shape, nested data)} of a prediction in JSON."""
-    code, text, error = result
-    assert code == DONE, error
-    answer = json.loads(text)
+    assert result[0] == DONE, result[2]
+    answer = json.loads(result[1])
     assert answer["schema"] == 1
     return {each["name"]: (each["type"], each["shape"], each["data"]) for each in answer["outputs"]}
 
-
-# Inputs and outputs
 
 VALUES = [  # by the identity model, which takes and gives anything: what is written, and (type, shape, data) answered
     ("[1, -2]", ("INT64", [2], [1, -2])), ("[[1.5], [2]]", ("FP64", [2, 1], [[1.5], [2.0]])), ("7", ("INT64", [], 7)),
@@ -110,8 +107,6 @@ def test_a_large_input_comes_back_to_the_bit(vencejo, tmp_path):
     code, _, error = vencejo("predict", "identity", "--input", f"x={tmp_path}/x.npy")
     assert code == FAILED and "RESOURCE_EXHAUSTED" in error
 
-
-# What is printed
 
 def test_the_table_names_who_answered(vencejo):
     row = json.dumps([[0.5] * 30] * 40)

@@ -111,7 +111,7 @@ ANSWERS = {  # how a peer answers ListModels: exit code, words
     "1xx before the head": (interim, DONE, "MODEL"),
     "compressed": (zipped, DONE, "MODEL"),
     "a goodbye before the answer": (goodbye, DONE, "MODEL"),
-    "trailers only": (trailers_only(grpc_status="5", grpc_message="caf%C3%A9, 100%25 %zz"), FAILED,
+    "trailers only": (trailers_only(grpc_status="5", grpc_message="caf%C3%A9, 100%25%0A%zz"), FAILED,
                       "NOT_FOUND: café, 100% %zz"),
     "a status after data": (reply(trailers={"grpc-status": "8", "grpc-message": "no room"}), FAILED,
                             "RESOURCE_EXHAUSTED: no room"),
