@@ -84,7 +84,8 @@ public final class Loader: Sendable {
         var log: String?
         do throws(LoadError) {
             if let failure = task.plan.failure {
-                throw LoadError(sentence: "its folder or its configuration is wrong; the server's log says how", log: failure)
+                throw LoadError(
+                    sentence: "its folder or its configuration is wrong; the server's log says how", log: failure)
             }
             switch task.plan.configuration.engine {
             case .identity:

@@ -22,7 +22,8 @@ public struct Plan: Sendable {
 
     /// `pairs`: the keys and scalars of a `model.yaml`; YAML is read at the street.
     public init(
-        _ scan: Scan, pairs: (_ bytes: [UInt8], _ file: String) throws(ConfigurationError) -> [(key: String, value: String)]
+        _ scan: Scan,
+        pairs: (_ bytes: [UInt8], _ file: String) throws(ConfigurationError) -> [(key: String, value: String)]
     ) {
         var models: [ModelPlan] = []
         var problems = scan.problems

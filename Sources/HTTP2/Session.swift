@@ -175,7 +175,9 @@ public import Memory
     public func request(_ fields: [Field], endsAtOnce: Bool = false) -> Exchange? {
         let exchange = exchanges.take()
         let id = unsafe withNameValues(fields) { fields in
-            if endsAtOnce { return unsafe nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, nil, nil) }
+            if endsAtOnce {
+                return unsafe nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, nil, nil)
+            }
             var provider = unsafe dataProvider(exchange)
             return unsafe nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, &provider, nil)
         }

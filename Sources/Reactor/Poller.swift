@@ -24,7 +24,9 @@ public struct Readiness: BitwiseCopyable, Sendable {
 
     deinit { unsafe events.deallocate() }
 
-    private func control(_ operation: CInt, _ descriptor: CInt, key: UInt64, write: Bool, read: Bool) throws(SystemError) {
+    private func control(_ operation: CInt, _ descriptor: CInt, key: UInt64, write: Bool, read: Bool)
+        throws(SystemError)
+    {
         var event = unsafe epoll_event()
         unsafe event.events = (read ? EPOLLIN.rawValue | EPOLLRDHUP.rawValue : 0) | (write ? EPOLLOUT.rawValue : 0)
         unsafe event.data.u64 = key
@@ -89,7 +91,9 @@ public enum Cores {
     /// `cpu.max` of a control group, version 2: quota and period in microseconds, or "max".
     static func quota(_ text: String) -> Int? {
         let words = text.split(whereSeparator: \.isWhitespace)
-        guard words.count == 2, let quota = Int(words[0]), let period = Int(words[1]), quota > 0, period > 0 else { return nil }
+        guard words.count == 2, let quota = Int(words[0]), let period = Int(words[1]), quota > 0, period > 0 else {
+            return nil
+        }
         return quota / period + (quota % period > 0 ? 1 : 0)
     }
 

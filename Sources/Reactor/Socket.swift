@@ -112,7 +112,8 @@ public struct Socket: ~Copyable {
     /// Connects; the connection is under way when this returns, and usable when the socket becomes writable.
     public init(connecting address: Address) throws(SystemError) {
         let descriptor = Descriptor(
-            adopting: CInt(try systemCall { Int(socket(address.family, streamType | Int32(SOCK_CLOEXEC.rawValue), 0)) }))
+            adopting: CInt(try systemCall { Int(socket(address.family, streamType | Int32(SOCK_CLOEXEC.rawValue), 0)) })
+        )
         let raw = descriptor.rawValue
         do throws(SystemError) {
             _ = try systemCall { unsafe address.withSocketAddress { unsafe Int(connect(raw, $0, $1)) } }

@@ -21,6 +21,11 @@ final class Connection {
 
     /// First half of a turn: what has arrived, as far as the calls that are complete.
     func receive() throws(Ending) {
+        // They are the shard's: nothing of this connection may be left for the next one.
+        defer {
+            shard.inbox.removeAll()
+            shard.plaintext.removeAll()
+        }
         try read()  // socket → ciphertext
         try open()  // TLS → plaintext
         try parse()  // HTTP/2 → exchanges with news
@@ -92,8 +97,6 @@ final class Connection {
         do throws(TLSError) {
             if try tls.open(shard.inbox.view, into: &shard.plaintext) == .closed { isEnded = true }
         } catch {
-            shard.inbox.removeAll()
-            shard.plaintext.removeAll()
             throw .tls(error)
         }
         if isEnded && shard.plaintext.isEmpty { throw .peerLeft }
@@ -101,11 +104,7 @@ final class Connection {
 
     private func parse() throws(Ending) {
         session.now = shard.now
-        defer {
-            shard.admit()
-            shard.inbox.removeAll()
-            shard.plaintext.removeAll()
-        }
+        defer { shard.admit() }
         do throws(HTTP2Error) {
             try session.receive(tls == nil ? shard.inbox.view : shard.plaintext.view)
         } catch {

@@ -169,7 +169,9 @@ extension Connection {
         var next = Int64.max
         for position in 0..<session.openExchanges {
             let exchange = session.openExchange(position)
-            next = min(next, shard.rpcs[exchange.seat].deadline, exchange.lastProgressNanoseconds + shard.limits.progressNanoseconds)
+            next = min(
+                next, shard.rpcs[exchange.seat].deadline,
+                exchange.lastProgressNanoseconds + shard.limits.progressNanoseconds)
         }
         if next < life.nextLook { shard.lookAgain(self, at: next) }
     }

@@ -7,7 +7,7 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
     case modelInfer, predict
     case predictStream, predictMany, modelStreamInfer
     case serverLive, serverReady, modelReady, serverMetadata, modelMetadata
-    case healthCheck, healthWatch
+    case listModels, healthCheck, healthWatch
     case reflection, reflectionAlpha
 
     /// In the order in which they are asked for most.
@@ -24,6 +24,7 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
         case .modelReady: "/inference.GRPCInferenceService/ModelReady"
         case .serverMetadata: "/inference.GRPCInferenceService/ServerMetadata"
         case .modelMetadata: "/inference.GRPCInferenceService/ModelMetadata"
+        case .listModels: "/vencejo.v1.PredictionService/ListModels"
         case .healthCheck: "/grpc.health.v1.Health/Check"
         case .healthWatch: "/grpc.health.v1.Health/Watch"
         case .reflection: "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"

@@ -79,14 +79,18 @@ enum Refusal: Error {
     var sentence: String {
         switch self {
         case .http(_, let sentence): sentence
-        case .headTooLarge: "the request's header list is larger than 16 KiB or has more than 100 fields: send fewer metadata"
-        case .noTrailers: "the header te: trailers is missing: something between the caller and this server does not speak gRPC"
-        case .unknownMethod(let path): "no method \(path.debugDescription) is served here: ask the server's reflection for its services"
+        case .headTooLarge:
+            "the request's header list is larger than 16 KiB or has more than 100 fields: send fewer metadata"
+        case .noTrailers:
+            "the header te: trailers is missing: something between the caller and this server does not speak gRPC"
+        case .unknownMethod(let path):
+            "no method \(path.debugDescription) is served here: ask the server's reflection for its services"
         case .timeout(let error): error.sentence
         case .encoding(let error): error.sentence
         case .binaryMetadata(let key, let error): "metadata \(key): \(error.sentence)"
         case .frame(let error): error.sentence
-        case .messageCount(let count): "the call has \(count == 0 ? "no message" : "more than one message"), a unary call has one"
+        case .messageCount(let count):
+            "the call has \(count == 0 ? "no message" : "more than one message"), a unary call has one"
         case .prediction(let error): error.sentence
         case .openInference(let error): error.sentence
         case .health(let error): error.sentence
@@ -96,10 +100,12 @@ enum Refusal: Error {
             "the call and its answer need more than the \(full.bytesMax) bytes that one call may use: send fewer rows at a time"
         case .lease(let error): Self.sentence(error)
         case .run(.failed): "the model failed on these inputs; the server's log says why"
-        case .run(.unsupportedOutput(let name)): "output \(name.debugDescription) of the model has a type that the protocol has no name for"
+        case .run(.unsupportedOutput(let name)):
+            "output \(name.debugDescription) of the model has a type that the protocol has no name for"
         case .deadlinePassed: "the deadline passed before the model ran"
         case .noProgress(let seconds): "no byte of the request came for \(seconds) s"
-        case .connectionBodies(let max): "this connection has more than \(max) bytes of requests under way: wait for answers, or use more connections"
+        case .connectionBodies(let max):
+            "this connection has more than \(max) bytes of requests under way: wait for answers, or use more connections"
         case .unknownService(let name): "no service or model \(name.debugDescription) is known here"
         case .draining: "the server is shutting down: call another replica"
         }
@@ -113,9 +119,12 @@ enum Refusal: Error {
         case .unknownLabel(let model, let label, let known):
             "label \(label.debugDescription) of model \(model.debugDescription) is not found; "
                 + (known.isEmpty ? "the model has no labels" : "known: \(known.joined(separator: ", "))")
-        case .emptySlot(let model, let slot): "slot \("\(slot.name)".uppercased()) of model \(model.debugDescription) is empty"
-        case .loading(let model, let version): "version \(version) of model \(model.debugDescription) is loading: try again"
-        case .failed(let model, let version, let reason): "version \(version) of model \(model.debugDescription) cannot answer: \(reason)"
+        case .emptySlot(let model, let slot):
+            "slot \("\(slot.name)".uppercased()) of model \(model.debugDescription) is empty"
+        case .loading(let model, let version):
+            "version \(version) of model \(model.debugDescription) is loading: try again"
+        case .failed(let model, let version, let reason):
+            "version \(version) of model \(model.debugDescription) cannot answer: \(reason)"
         }
     }
 

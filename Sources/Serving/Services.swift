@@ -5,6 +5,7 @@ import Health
 import Memory
 import Models
 import OpenInference
+import PredictionAPI
 import Protobuf
 import Reflection
 import Tensors
@@ -26,6 +27,7 @@ extension Connection {
             return try encoding(in: &arena) { (arena) throws(ArenaFull) in
                 try HealthCheckResponse(status: status).encode(headroom: headroomBytes, in: &arena)
             }
+        case .listModels: return try list(message, in: &arena)
         case .modelReady:
             return try ready(try isReady(message), in: &arena)
         case .modelMetadata:
@@ -71,13 +73,23 @@ extension Connection {
         }
     }
 
+    private func list(_ message: ByteView, in arena: inout Arena) throws(Refusal) -> WireWriter {
+        do throws(PredictionDecodeError) { try ListModelsRequest.decode(message) } catch { throw .prediction(error) }
+        let models = shard.models.entries.sorted { $0.name < $1.name }.map(ModelStatus.init)
+        return try encoding(in: &arena) { (arena) throws(ArenaFull) in
+            try ListModelsResponse.encode(models, headroom: headroomBytes, in: &arena)
+        }
+    }
+
     private func checkEmpty(_ message: ByteView) throws(Refusal) {
         do throws(OpenInferenceError) { try EmptyRequest.decode(message) } catch { throw .openInference(error) }
     }
 
     private func entry(_ message: ByteView) throws(Refusal) -> (entry: Entry<Engine>, version: Version<Engine>) {
         let reference: ModelReference
-        do throws(OpenInferenceError) { reference = try ModelReference.decode(message) } catch { throw .openInference(error) }
+        do throws(OpenInferenceError) { reference = try ModelReference.decode(message) } catch {
+            throw .openInference(error)
+        }
         do throws(LeaseError) {
             guard let entry = shard.models.entry(reference.model) else { throw .unknownModel(reference.model.text) }
             return (entry, try entry.version(reference.selector))
@@ -117,7 +129,9 @@ extension Connection {
     }
 
     private func service(_ message: ByteView) throws(Refusal) -> ByteView {
-        do throws(HealthError) { return try HealthCheckRequest(decoding: message).service } catch { throw .health(error) }
+        do throws(HealthError) { return try HealthCheckRequest(decoding: message).service } catch {
+            throw .health(error)
+        }
     }
 
     /// Health.Watch: the state now, and then each change, until the caller ends it or the server drains.
@@ -153,6 +167,31 @@ extension Connection {
             if shard.state.isDraining { throw .draining }
         } catch {
             refuse(exchange, error)
+        }
+    }
+}
+
+extension ModelStatus {
+    fileprivate init(_ entry: Entry<Engine>) {
+        self.init(name: entry.name, versions: entry.versions.map(VersionStatus.init))
+    }
+}
+
+extension VersionStatus {
+    fileprivate init(_ version: Version<Engine>) {
+        self.init(version: version.number, slot: version.slot, state: .loading)
+        switch version.state {
+        case .loading: break
+        case .failed(let reason):
+            state = .failed
+            self.reason = reason
+        case .ready:
+            state = .ready
+            artifactDigest = version.digest.array
+            guard let model = version.model else { return }
+            inputs = model.signature.inputs
+            outputs = model.signature.outputs
+            platform = "\(model.platform)"
         }
     }
 }

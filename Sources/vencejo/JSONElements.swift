@@ -99,7 +99,7 @@ struct JSONElements {
     private static let special: [String: Double] = ["NaN": .nan, "Infinity": .infinity, "-Infinity": -.infinity]
 
     private func real(_ element: JSON, _ type: ElementType) throws(JSONError) -> Double {
-        if case .literal(let text) = element, let value = Double(text) { return value }
+        if case .literal(let text) = element, let value = Double(text), value.isFinite { return value }
         if case .string(let text) = element, let value = Self.special[text] { return value }
         let allowed = "allowed are numbers, \"NaN\", \"Infinity\" and \"-Infinity\""
         throw JSONError(sentence: "\(element.excerpt) is no \(type.name); \(allowed)")

@@ -24,7 +24,10 @@ struct Serve: ParsableCommand {
             """)
 
     @Option(help: "The folder that holds the models.") var repository: String?
-    @Option(help: "Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; may be given several times. Default: 127.0.0.1:8001.")
+    @Option(
+        help:
+            "Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; may be given several times. Default: 127.0.0.1:8001."
+    )
     var grpc: [String] = []
     @Option(help: "A YAML file with the same keys.") var config: String?
     @Option(help: "Event loops, one per core. Default: all cores that this process is granted.") var shards: String?
@@ -59,7 +62,9 @@ struct Serve: ParsableCommand {
         Signals.take()
         let listeners = try listen(settings)
         let server = try start(
-            ServerConfiguration(limits: settings.limits, models: directory, listeners: listeners) { log.warning("\($0)") })
+            ServerConfiguration(limits: settings.limits, models: directory, listeners: listeners) {
+                log.warning("\($0)")
+            })
         for listener in listeners[0] {
             say("serving gRPC on \(listener.listener.boundAddress)")
         }
@@ -104,11 +109,15 @@ struct Serve: ParsableCommand {
     }
 
     private func open(_ path: String) throws(Failure) -> Repository {
-        do throws(RepositoryError) { return try Repository(path: path) } catch { throw .usage("--repository: \(error.description)") }
+        do throws(RepositoryError) { return try Repository(path: path) } catch {
+            throw .usage("--repository: \(error.description)")
+        }
     }
 
     private func scan(_ repository: Repository) throws(Failure) -> Scan {
-        do throws(RepositoryError) { return try repository.scan() } catch { throw .usage("--repository: \(error.description)") }
+        do throws(RepositoryError) { return try repository.scan() } catch {
+            throw .usage("--repository: \(error.description)")
+        }
     }
 
     private func runtime(_ settings: Settings, _ log: Logger) throws(Failure) -> ONNX.Runtime {
@@ -167,6 +176,7 @@ extension LoadReport {
         let place = "[\(finished)/\(total)] model \(model), version \(version), \(slot)"
         if let failure { return "\(place): FAILED: \(failure)" }
         let milliseconds = Double(nanoseconds / 10_000) / 100
-        return "\(place): ready in \(milliseconds) ms" + (digest.isEmpty ? "" : ", \(bytes) bytes, sha256 \(digest.prefix(12))")
+        return "\(place): ready in \(milliseconds) ms"
+            + (digest.isEmpty ? "" : ", \(bytes) bytes, sha256 \(digest.prefix(12))")
     }
 }

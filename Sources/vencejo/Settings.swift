@@ -73,7 +73,9 @@ struct Settings {
         let descriptors = FileLimit.raise()
         // Some descriptors stay free for models, logs and those who look after the server.
         limits.connectionsMax = max(1, (descriptors - 64) / 20 * 19)
-        if let value = one(.connectionsMax) { limits.connectionsMax = try Self.integer(value, 1...limits.connectionsMax) }
+        if let value = one(.connectionsMax) {
+            limits.connectionsMax = try Self.integer(value, 1...limits.connectionsMax)
+        }
         limits.connectionsMax = max(1, limits.connectionsMax / shards)
         if let value = one(.idleSeconds) { limits.idleNanoseconds = try Self.seconds(value) }
         if let value = one(.connectionAgeSeconds) { limits.ageNanoseconds = try Self.seconds(value) }
@@ -100,7 +102,8 @@ struct Settings {
             switch version.value {
             case "1.3": configuration.minimumVersion = .tls13
             case "1.2": configuration.minimumVersion = .tls12
-            default: throw .usage("\(version.origin): \"\(version.value)\" is not a TLS version; allowed are 1.2 and 1.3")
+            default:
+                throw .usage("\(version.origin): \"\(version.value)\" is not a TLS version; allowed are 1.2 and 1.3")
             }
         }
         tls = configuration
@@ -119,14 +122,16 @@ struct Settings {
     private static func integer(_ given: Given, _ allowed: ClosedRange<Int>) throws(Failure) -> Int {
         guard let value = Int(given.value), allowed.contains(value) else {
             throw .usage(
-                "\(given.origin): \"\(given.value)\" is not allowed; allowed are \(allowed.lowerBound) to \(allowed.upperBound)")
+                "\(given.origin): \"\(given.value)\" is not allowed; allowed are \(allowed.lowerBound) to \(allowed.upperBound)"
+            )
         }
         return value
     }
 
     private static func seconds(_ given: Given) throws(Failure) -> Int64 {
         guard let value = Double(given.value), value > 0, value <= 31_536_000 else {
-            throw .usage("\(given.origin): \"\(given.value)\" is not allowed; allowed are seconds above 0, up to 31536000")
+            throw .usage(
+                "\(given.origin): \"\(given.value)\" is not allowed; allowed are seconds above 0, up to 31536000")
         }
         return Int64(value * 1_000_000_000)
     }

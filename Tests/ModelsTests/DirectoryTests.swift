@@ -5,13 +5,6 @@ import Testing
 
 @testable import Models
 
-/// A view of `text` that lives as long as the test.
-func view(_ text: String) -> ByteView {
-    let bytes = OwnedBytes(text)
-    Kept.shared.keep(bytes)
-    return bytes.view
-}
-
 @Test func entriesAreFoundByName() {
     for count in [0, 1, 2, 3, 4, 5, 64, 500] {
         let names = (0..<count).map { "model-\($0)" }

@@ -36,15 +36,16 @@ private struct Ends: ~Copyable {
     }
 }
 
-private func places() -> [String] {
-    var places = ["127.0.0.1:0", "unix:@vencejo-test-\(getpid())-ends", "unix:" + temporary("ends")]
+/// Tests run at the same time: `test` keeps their names apart.
+private func places(_ test: String) -> [String] {
+    var places = ["127.0.0.1:0", "unix:@vencejo-test-\(getpid())-\(test)", "unix:" + temporary(test)]
     // Not everywhere is IPv6.
     if let address = try? Address("[::1]:0"), (try? Listener(address)) != nil { places.append("[::1]:0") }
     return places
 }
 
 @Test func bytesGoToAndFro() throws {
-    for place in places() {
+    for place in places("to-and-fro") {
         let ends = try Ends(place)
         try ends.poller.add(ends.far.rawValue, key: 2)
         #expect(try ends.poller.wait(milliseconds: 0) == 0, "\(place)")
@@ -103,7 +104,7 @@ private func places() -> [String] {
 }
 
 @Test func theEndIsTold() throws {
-    for place in places() {
+    for place in places("end") {
         let ends = try Ends(place)
         try ends.poller.add(ends.far.rawValue, key: 3)
         var queue = ByteQueue()

@@ -1,6 +1,5 @@
 #!/bin/sh
-# Builds the client, or what the arguments say, in .build-interop at the top; minutes, the first time. Nobody debugs it:
-# without an index and debug information it is there sooner.
+# Builds the client, or what the arguments say, in .build-interop at the top; minutes, the first time.
 set -eu
 cd "$(dirname "$0")"
-exec swift build --scratch-path ../../../.build-interop --jobs 2 --disable-index-store -debug-info-format none "$@"
+exec swift build --scratch-path ../../../.build-interop --jobs 2 "$@"
