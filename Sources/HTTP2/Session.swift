@@ -323,6 +323,9 @@ public import Memory
         return unsafe String(cString: info.pointee.version_str)
     }
 
+    /// 1.52.0 or later. What distributions mended without a new number is checked where the package is installed.
+    public static var libraryIsSafe: Bool { unsafe (nghttp2_version(0)?.pointee.version_num ?? 0) >= 0x013400 }
+
     /// Frames wait to be sent.
     public var hasFrames: Bool { unsafe nghttp2_session_want_write(session) != 0 }
 

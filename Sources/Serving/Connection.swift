@@ -37,6 +37,7 @@ final class Connection {
         guard let message = try message(of: exchange) else { return }  // gRPC: unframe, inflate
         let call = try dialect.decode(message, in: &exchange.arena)  // dialect → call
         let answer = try predict(call, of: exchange)
+        if shard.rpcs[exchange.seat].wantsProvenance { try begin(exchange, naming: answer.provenance) }
         reply(exchange, with: try dialect.encode(answer, in: &exchange.arena))  // dialect → gRPC: frame
     }
 
@@ -48,11 +49,12 @@ final class Connection {
         return Answer(provenance: lease.provenance, id: call.id, outputs: outputs, form: call.form)
     }
 
-    /// Second half of a turn: what is ready to leave, in one write.
-    func send() throws(Ending) {
+    /// Second half of a turn: what is ready to leave, in one write; a long stream's answers in some more.
+    /// - Returns: whether there is more, for the next turn: others wait too.
+    func send() throws(Ending) -> Bool {
         if !isFlushed { try write() }  // what the socket did not take last time; a handshake
         var hasMore = true
-        while hasMore && isFlushed {
+        for _ in 0..<8 where hasMore && isFlushed {
             hasMore = try frames()  // exchanges → HTTP/2
             try seal()  // plaintext → TLS
             try write()  // ciphertext → socket
@@ -61,6 +63,7 @@ final class Connection {
                 hasMore = true
             }
         }
+        return hasMore && isFlushed
     }
 
     // MARK: - The steps

@@ -11,6 +11,8 @@ struct RPC {
     var deadline = Int64.max
     var encoding = Encoding.identity
     var replyEncoding = Encoding.identity
+    /// The caller sent the metadata `vencejo-provenance`: the reply's metadata are to name who answered.
+    var wantsProvenance = false
     /// It was answered or refused; what still comes of its body is thrown away.
     var isOver = false
     /// Health.Watch: what was told last, and the service.
@@ -37,6 +39,7 @@ struct RPC {
             case 12 where field.name == "grpc-timeout": timeout = field.value
             case 13 where field.name == "grpc-encoding": encodingName = field.value
             case 20 where field.name == "grpc-accept-encoding": replyEncoding = Encoding.accepted(in: field.value)
+            case 18 where field.name == "vencejo-provenance": wantsProvenance = true
             default: binaryKeys = binaryKeys || BinaryMetadata.isBinary(key: field.name)
             }
         }

@@ -5,6 +5,7 @@ import Memory
 import OpenInference
 import PredictionAPI
 import Protobuf
+import Tensors
 
 extension Connection {
     /// What comes next for an exchange, given what happened to it.
@@ -84,6 +85,20 @@ extension Connection {
     func begin(_ exchange: Exchange) {
         guard !exchange.hasReplied else { return }
         session.respond(exchange, shard.rpcs[exchange.seat].replyEncoding == .gzip ? ReplyHead.gzip : ReplyHead.plain)
+    }
+
+    /// The reply's head with metadata for callers whose protocol has no field for them: `vencejo-slot`, and
+    /// `vencejo-artifact-digest-bin`, the SHA-256 of the model file.
+    func begin(_ exchange: Exchange, naming provenance: Provenance) throws(Refusal) {
+        var fields = shard.rpcs[exchange.seat].replyEncoding == .gzip ? ReplyHead.gzip : ReplyHead.plain
+        fields.append(Field("vencejo-slot", provenance.slot.name))
+        if !provenance.artifactDigest.isEmpty {
+            let digest = try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
+                try BinaryMetadata.encode(provenance.artifactDigest, in: &arena)
+            }
+            fields.append(Field(name: ByteView("vencejo-artifact-digest-bin"), value: digest))
+        }
+        session.respond(exchange, fields)
     }
 
     /// One message of the reply.

@@ -34,7 +34,9 @@ final class Shard {
     private var generations: [UInt32] = []
     private var free: [Int] = []
     private(set) var connectionCount = 0
+    /// Connections to which something happened in this turn, and those that go on in the next.
     private var touched: [UInt64] = []
+    private var again: [UInt64] = []
     private var changesTold: UInt64 = 0
     private var isDraining = false
     private var listenersRest = false
@@ -93,11 +95,13 @@ final class Shard {
     private func turn() {
         let ready: Int
         do throws(SystemError) {
-            ready = try poller.wait(milliseconds: wheel.sleepMilliseconds(now: Clock.now()))
+            // Who has more to say goes on at once, after the others.
+            ready = try poller.wait(milliseconds: again.isEmpty ? wheel.sleepMilliseconds(now: Clock.now()) : 0)
         } catch {
             fatalError("epoll_wait: \(error)")
         }
         now = Clock.now()
+        swap(&touched, &again)
         for index in 0..<ready { arrive(poller[index]) }
         var due: [UInt64] = []
         wheel.advance(to: now) { due.append($0) }
@@ -121,7 +125,7 @@ final class Shard {
         guard let connection = connection(key) else { return }
         do throws(Ending) {
             try connection.settle()
-            try connection.send()
+            if try connection.send() { again.append(key) }
         } catch {
             return end(connection, error)
         }
@@ -129,6 +133,7 @@ final class Shard {
         let waitsToWrite = connection.life.blockedSince != nil
         if waitsToWrite != connection.waitsToWrite {
             connection.waitsToWrite = waitsToWrite
+            if waitsToWrite { lookAgain(connection, at: now + limits.progressNanoseconds) }
             try? poller.change(connection.descriptor, key: key, write: waitsToWrite, read: !waitsToWrite)
         }
     }

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Control
 import Foundation
+import HTTP2
 import Logging
 import Models
 import ONNX
@@ -47,6 +48,12 @@ struct Serve: ParsableCommand {
 
     func run() throws {
         let settings = try settings()
+        guard HTTP2.Session.libraryIsSafe else {
+            throw Failure(
+                code: .failed,
+                sentence: "libnghttp2 \(Libraries.nghttp2) is too old: 1.52.0 or later is needed "
+                    + "(on Debian 12 1.52.0-1+deb12u3)")
+        }
         let repository = try open(settings.repository)
         let plan = Plan(try scan(repository)) { (bytes, file) throws(ConfigurationError) in
             try modelYAML(bytes, file)

@@ -1,6 +1,8 @@
 """gRPC as calls see it: metadata, deadlines, cancellation, compression, streams, sizes, health, reflection."""
 import gzip
+import hashlib
 import itertools
+import pathlib
 import queue
 import time
 
@@ -24,6 +26,7 @@ SERVICES = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grp
 INPUTS, EXPECTED = case("digits", 1, 32)
 REQUEST = predict_request("digits", INPUTS)
 BAD = predict_request("nosuch", INPUTS)
+MODELS = pathlib.Path(__file__).resolve().parents[1] / "Fixtures" / "models"
 
 
 def refusal(call, *arguments, **settings):
@@ -54,6 +57,17 @@ def test_binary_metadata_with_and_without_padding(server, text):
     with Connection(server.address) as connection:
         answer = connection.call(fields(PREDICT, x_trace_bin=text), message(REQUEST.SerializeToString()))
     assert (answer.http, answer.status) == (200, 0)
+
+
+def test_the_open_protocol_names_who_answered_when_asked(oip):
+    """Its messages have no field for slot and digest: metadata carry them, for who asks."""
+    request = infer_request("digits", INPUTS)
+    _, call = oip.ModelInfer.with_call(request, metadata=[("vencejo-provenance", "1")])
+    told = dict(call.initial_metadata())
+    digest = hashlib.sha256((MODELS / "digits" / "1" / "model.onnx").read_bytes()).digest()
+    assert (told["vencejo-slot"], told["vencejo-artifact-digest-bin"]) == ("blue", digest)
+    _, call = oip.ModelInfer.with_call(request)
+    assert "vencejo-slot" not in dict(call.initial_metadata())
 
 
 # Deadlines and cancellation
