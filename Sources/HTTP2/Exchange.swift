@@ -118,7 +118,6 @@ public final class Exchange {
         head = Head()
         trailers = List()
         body.removeAll()
-        body.shrink(above: Self.bodyBytesKept)
         hasEnded = false
         isClosed = false
         isCancelled = false
@@ -138,9 +137,6 @@ public final class Exchange {
         arena.reset()
         headArena.reset()
     }
-
-    /// A body's memory up to this size stays with the seat.
-    private static let bodyBytesKept = 1 << 20
 
     /// The head was a response's 1xx, which says nothing yet: the one that counts follows. Its bytes stay counted.
     func dropInterimHead() {
@@ -199,6 +195,11 @@ public final class ExchangePool {
     private var all: [Exchange] = []
     private var resting: [Int] = []
     private let arenaBytesMax: Int
+    /// Memory of bodies that stays with resting seats, so that the next large body need not ask for it; and its bound.
+    private var bodyBytesKept = 0
+    private static let bodyBytesKeptMax = 32 << 20
+    /// A body's memory up to this size stays in any case.
+    private static let bodyBytesSmall = 16 << 10
 
     /// `arenaBytesMax`: memory that one message and its answer may take, beyond the body itself.
     public init(arenaBytesMax: Int) { self.arenaBytesMax = arenaBytesMax }
@@ -207,13 +208,20 @@ public final class ExchangePool {
     public var inUse: Int { all.count - resting.count }
 
     func take() -> Exchange {
-        if let seat = resting.popLast() { return all[seat] }
+        if let seat = resting.popLast() {
+            bodyBytesKept -= all[seat].body.bytesReserved
+            return all[seat]
+        }
         all.append(Exchange(seat: all.count, arenaBytesMax: arenaBytesMax))
         return all[all.count - 1]
     }
 
     func giveBack(_ exchange: Exchange) {
         exchange.recycle()
+        if bodyBytesKept + exchange.body.bytesReserved > Self.bodyBytesKeptMax {
+            exchange.body.shrink(above: Self.bodyBytesSmall)
+        }
+        bodyBytesKept += exchange.body.bytesReserved
         resting.append(exchange.seat)
     }
 

@@ -185,21 +185,15 @@ final class Shard {
     }
 
     private func open(_ socket: consuming Socket, tls: ServerContext?) throws(SystemError) {
-        let seat: Int
-        if let rested = free.popLast() {
-            seat = rested
-        } else {
-            seat = connections.count
-            connections.append(nil)
-            generations.append(0)
-        }
-        let key = UInt64(generations[seat]) << 32 | UInt64(seat)
         let session: TLSConnection?
         do throws(TLSError) { session = try tls?.connection() } catch { return log("TLS: \(error)") }
+        let seat = free.last ?? connections.count
+        if seat == generations.count { generations.append(0) }
+        let key = UInt64(generations[seat]) << 32 | UInt64(seat)
         let connection = Connection(key: key, socket: socket, tls: session, shard: self)
-        connections[seat] = connection
-        connectionCount += 1
         try poller.add(connection.descriptor, key: key)
+        if free.isEmpty { connections.append(connection) } else { connections[free.removeLast()] = connection }
+        connectionCount += 1
         touched.append(key)
         lookAgain(connection, at: now + limits.handshakeNanoseconds)
     }
