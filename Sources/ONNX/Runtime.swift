@@ -1,6 +1,7 @@
 // Enters: the path of ONNX Runtime's library. Leaves: the runtime, ready to make sessions, or why it is not.
 import COnnxRuntime
 import Glibc
+import Synchronization
 
 /// A runtime that is not to be had.
 public enum RuntimeError: Error, Equatable, CustomStringConvertible {
@@ -61,8 +62,8 @@ public enum RuntimeError: Error, Equatable, CustomStringConvertible {
         self.table = table
         do throws(RuntimeFailure) {
             environment = try unsafe Owned(table, releaseSlot: ORT_RELEASE_ENV) { env in
-                // The box is never freed: the environment may outlive this object, and logs until it ends.
-                let context = unsafe Unmanaged.passRetained(LogBox(log)).toOpaque()
+                // The environment may outlive this object, and logs until the process ends: so does the box.
+                let context = unsafe Unmanaged.passUnretained(LogBox.kept(log)).toOpaque()
                 return unsafe ort_create_env(
                     table.slots, writeLog, context, CInt(ORT_SEVERITY_WARNING), "vencejo", &env)
             }
@@ -96,7 +97,16 @@ public enum RuntimeError: Error, Equatable, CustomStringConvertible {
 
 private final class LogBox: Sendable {
     let log: @Sendable (String) -> Void
-    init(_ log: @escaping @Sendable (String) -> Void) { self.log = log }
+    private static let all = Mutex<[LogBox]>([])
+
+    private init(_ log: @escaping @Sendable (String) -> Void) { self.log = log }
+
+    /// A box that is there until the process ends.
+    static func kept(_ log: @escaping @Sendable (String) -> Void) -> LogBox {
+        let box = LogBox(log)
+        all.withLock { $0.append(box) }
+        return box
+    }
 }
 
 private let writeLog: OrtLog = { context, severity, _, name, location, message in
