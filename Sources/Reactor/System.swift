@@ -60,6 +60,8 @@ public enum Thread {
     public struct Handle: Sendable {
         fileprivate let thread: pthread_t
         public func join() { pthread_join(thread, nil) }
+        /// Nobody will wait for it.
+        public func detach() { pthread_detach(thread) }
     }
 
     /// `name`: at most 15 bytes are kept by the kernel. Throws EAGAIN where the system has no thread left.

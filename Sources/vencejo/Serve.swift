@@ -80,16 +80,16 @@ struct Serve: ParsableCommand {
             if let text = report.log { log.error("model \(report.model), version \(report.version): \(text)") }
             server.modelsChanged()
         }
-        _ = try loader.start(threads: Cores.granted())
+        for thread in try loader.start(threads: Cores.granted()) { thread.detach() }
 
         Signals.next()
         say("draining: open calls may end, at most \(settings.limits.drainNanoseconds / 1_000_000_000) s")
         server.drain()
         // A second signal ends at once: nobody blocks it any more.
-        _ = try? Thread.start("second-signal") {
+        try? Thread.start("second-signal") {
             Signals.next()
             Foundation.exit(1)
-        }
+        }.detach()
         server.wait()
         say("drained")
     }
