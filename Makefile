@@ -11,7 +11,7 @@ interop := Tests/Interop/grpc-swift
 strict := --explicit-target-dependency-import-check error
 export VENCEJO_ONNXRUNTIME ?= $(CURDIR)/$(venv)/lib/libonnxruntime.so
 
-.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan clean packages interop
+.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan idle soak clean packages interop
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 20
@@ -48,6 +48,12 @@ sanitize-asan sanitize-tsan: sanitize-%: packages $(venv)/ready
 	@echo "==> $(sanitizer) sanitizer"
 	swift test $(strict) --sanitize=$(sanitizer) --scratch-path .build-$*
 	VENCEJO_BIN=.build-$*/debug/vencejo $(python) -m pytest Tests/SystemTests/test_{bad_input,bad_wire,answers}.py
+
+idle: build $(venv)/ready ## Measure 10 000 idle connections
+	$(python) Tests/Benchmarks/idle_connections.py .build/release/vencejo
+
+soak: build $(venv)/ready ## Watch the memory of a server to which everything happens, for some minutes
+	$(python) Tests/Benchmarks/soak.py .build/release/vencejo --rounds 400
 
 clean: ## Remove all that was built, the Python environment too
 	rm -rf .build .build-asan .build-tsan .build-interop $(venv)

@@ -58,7 +58,7 @@ public struct Plan: Sendable {
     }
 
     public var descriptions: [ModelDescription] {
-        models.map { ModelDescription(name: $0.name, versions: $0.versions) }
+        models.map { ModelDescription(name: $0.name, versions: $0.versions, labels: $0.configuration.labels) }
     }
 
     public var needsRuntime: Bool { models.contains { $0.needsRuntime } }

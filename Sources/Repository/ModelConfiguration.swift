@@ -19,18 +19,40 @@ public struct ModelConfiguration: Sendable, Equatable {
     public private(set) var graphOptimization = GraphOptimization.all
     public private(set) var executionMode = ExecutionMode.sequential
 
+    /// Names that callers may use for versions: `labels: {stable: 2}`, which arrives here as `labels.stable`.
+    public private(set) var labels: [String: Int64] = [:]
+
     public init() {}
 
     /// `file` is what errors call the configuration. Errors: an unknown key, a key twice, a value that is not allowed.
     public init(_ pairs: [(key: String, value: String)], file: String) throws(ConfigurationError) {
         var seen: Set<Key> = []
         for (name, value) in pairs {
+            if name.hasPrefix(Self.labelPrefix) {
+                try setLabel(String(name.dropFirst(Self.labelPrefix.count)), value, file: file)
+                continue
+            }
             guard let key = Key(rawValue: name) else { throw .unknownKey(file: file, key: name) }
             guard seen.insert(key).inserted else { throw .repeatedKey(file: file, key: name) }
             guard set(key, value) else {
                 throw .value(file: file, key: name, value: value, allowed: key.allowed)
             }
         }
+    }
+
+    private static let labelPrefix = "labels."
+
+    private mutating func setLabel(_ label: String, _ value: String, file: String) throws(ConfigurationError) {
+        let key = Self.labelPrefix + label
+        guard Layout.isModelName(label), Int64(label) == nil else {
+            throw .value(
+                file: file, key: "labels", value: label,
+                allowed: "a name of letters, digits, '.', '_' and '-' that is not a number")
+        }
+        guard let version = Layout.version(value) else {
+            throw .value(file: file, key: key, value: value, allowed: "the number of a version")
+        }
+        guard labels.updateValue(version, forKey: label) == nil else { throw .repeatedKey(file: file, key: key) }
     }
 
     private mutating func set(_ key: Key, _ value: String) -> Bool {

@@ -47,6 +47,8 @@ struct Serve: ParsableCommand {
     @Option(help: "How long a shutdown waits for open calls. Default: 45.") var drainSeconds: String?
 
     func run() throws {
+        // Whoever ends us while we start gets the same quiet end.
+        Signals.take()
         let settings = try settings()
         guard HTTP2.Session.libraryIsSafe else {
             throw Failure(
@@ -66,7 +68,6 @@ struct Serve: ParsableCommand {
         let directory = Directory<Engine>(plan.descriptions)
 
         // From here on nothing is wrong with what we were told.
-        Signals.take()
         let listeners = try listen(settings)
         let server = try start(
             ServerConfiguration(limits: settings.limits, models: directory, listeners: listeners) {
@@ -92,6 +93,8 @@ struct Serve: ParsableCommand {
         }.detach()
         server.wait()
         say("drained")
+        // A model that is still loading must not see the runtime taken down around it by exit's handlers.
+        if !directory.isLoaded { Foundation._exit(0) }
     }
 
     private func settings() throws(Failure) -> Settings {

@@ -80,6 +80,10 @@ def main():
     try:
         address = re.search(r"on (\S+)$", server.stdout.readline().strip())[1]
         modules = (stubs.prediction, stubs.prediction_grpc, stubs.inference, stubs.inference_grpc)
+        with grpc.insecure_channel(address) as channel:
+            asks = stubs.inference_grpc.GRPCInferenceServiceStub(channel)
+            while not asks.ServerReady(stubs.inference.ServerReadyRequest(), timeout=20).ready:
+                time.sleep(0.01)
         rng, done, seen, began = random.Random(1), 0, [], time.monotonic()
         for number in range(given.rounds):
             done += one_round(address, rng, modules, grpc)

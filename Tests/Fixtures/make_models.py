@@ -221,6 +221,7 @@ def write(root):
     (root / "models/identity/1").mkdir(parents=True, exist_ok=True)
     (root / "models/identity/1/.gitkeep").touch()
     (root / "models/identity/model.yaml").write_text("engine: identity\n")
+    (root / "models/breast_cancer/model.yaml").write_text("labels:\n  stable: 2\n  previous: 1\n")
     write_broken(root)
 
 

@@ -73,3 +73,15 @@ func whatIsNotAllowedIsNamed(key: String, value: String, sentence: String) {
     place.folder("m/7")
     #expect(try Repository(path: place.root).scan().models.first?.versions(with: identity) == [7])
 }
+
+@Test func labelsNameVersions() throws {
+    let pairs = [(key: "labels.stable", value: "2"), (key: "labels.canary", value: "3")]
+    #expect(try ModelConfiguration(pairs, file: "m/model.yaml").labels == ["stable": 2, "canary": 3])
+}
+
+@Test(arguments: [
+    ("labels.stable", "0"), ("labels.stable", "two"), ("labels.2", "2"), ("labels.", "2"), ("labels.a b", "2"),
+])
+func labelsThatAreRefused(key: String, value: String) {
+    #expect(throws: ConfigurationError.self) { try ModelConfiguration([(key: key, value: value)], file: "m/model.yaml") }
+}

@@ -125,9 +125,12 @@ def test_the_highest_version_serves_and_each_can_be_asked_for(predictions, oip):
         assert (own.version, read_predict(own)) == (answered, expected)
         other = oip.ModelInfer(infer_request("breast_cancer", inputs, version=asked))
         assert (other.model_version, read_infer(other)) == (str(answered), expected)
-    blue = predict_request("breast_cancer", inputs)
-    blue.model.slot = prediction.BLUE
-    assert predictions.Predict(blue).version == 2
+    for choice, value, version in [("slot", prediction.BLUE, 2), ("slot", prediction.GREEN, 1), ("label", "stable", 2),
+                                   ("label", "previous", 1)]:
+        request = predict_request("breast_cancer", inputs)
+        setattr(request.model, choice, value)
+        assert predictions.Predict(request).version == version
+    assert oip.ModelInfer(infer_request("breast_cancer", inputs, version="previous")).model_version == "1"
 
 
 @pytest.mark.parametrize("wanted", [["probabilities"], ["label"], ["probabilities", "label"]], ids=str)
