@@ -83,5 +83,7 @@ func whatIsNotAllowedIsNamed(key: String, value: String, sentence: String) {
     ("labels.stable", "0"), ("labels.stable", "two"), ("labels.2", "2"), ("labels.", "2"), ("labels.a b", "2"),
 ])
 func labelsThatAreRefused(key: String, value: String) {
-    #expect(throws: ConfigurationError.self) { try ModelConfiguration([(key: key, value: value)], file: "m/model.yaml") }
+    #expect(throws: ConfigurationError.self) {
+        try ModelConfiguration([(key: key, value: value)], file: "m/model.yaml")
+    }
 }
