@@ -41,13 +41,17 @@ lint: ## Check the format; changes nothing
 
 sanitize: sanitize-asan sanitize-tsan ## Run the tests with the address and the thread sanitizer
 
-# ONNX Runtime is not built with the sanitizers: its memory is watched by neither.
+# Some tests make ONNX Runtime, which is not built with the sanitizers, ask for absurd memory: that is to fail, not to end
+# the run. Leaks are looked for at the end of each server, not of the Swift tests: what lies in their constants is taken
+# for leaked, by the tag bits in Foundation's references.
 sanitize-asan: sanitizer := address
 sanitize-tsan: sanitizer := thread
+sanitize-asan sanitize-tsan: export ASAN_OPTIONS := allocator_may_return_null=1
+sanitize-asan sanitize-tsan: export TSAN_OPTIONS := allocator_may_return_null=1
 sanitize-asan sanitize-tsan: sanitize-%: packages $(venv)/ready
 	@echo "==> $(sanitizer) sanitizer"
-	swift test $(strict) --sanitize=$(sanitizer) --scratch-path .build-$*
-	VENCEJO_BIN=.build-$*/debug/vencejo $(python) -m pytest Tests/SystemTests/test_{bad_input,bad_wire,answers}.py
+	ASAN_OPTIONS=$$ASAN_OPTIONS:detect_leaks=0 swift test $(strict) --sanitize=$(sanitizer) --scratch-path .build-$*
+	VENCEJO_BIN=.build-$*/debug/vencejo $(python) -m pytest Tests/SystemTests --ignore Tests/SystemTests/test_grpc_swift.py
 
 idle: build $(venv)/ready ## Measure 10 000 idle connections
 	$(python) Tests/Benchmarks/idle_connections.py .build/release/vencejo

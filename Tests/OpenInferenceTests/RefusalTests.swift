@@ -184,7 +184,7 @@ struct AcceptedRow: CustomTestStringConvertible, Sendable {
 private let empty = input("FP32", 0)
 
 @Test(arguments: [
-    AcceptedRow(testDescription: "no elements, no contents", message: model + empty, contents: [[]]),
+    AcceptedRow(testDescription: "no elements, no contents", message: model + empty, contents: [[]], form: .typed),
     AcceptedRow(testDescription: "no elements, raw", message: model + empty + field(7, []), contents: [[]]),
     AcceptedRow(
         testDescription: "raw for those with elements", message: model + empty + input("FP32") + empty + raw,
