@@ -31,7 +31,7 @@ public struct LoadReport: Sendable {
 public final class Loader: Sendable {
     private struct Task: Sendable {
         let plan: ModelPlan
-        let version: Version<Engine>
+        let version: Version<Servable>
     }
 
     private let repository: Repository
@@ -43,7 +43,7 @@ public final class Loader: Sendable {
 
     /// `runtime`: `nil` where no model of the plan needs it. `report` is called on the loading threads.
     public init(
-        _ plan: Plan, into directory: Directory<Engine>, from repository: Repository, runtime: ONNX.Runtime?,
+        _ plan: Plan, into directory: Directory<Servable>, from repository: Repository, runtime: ONNX.Runtime?,
         report: @escaping @Sendable (LoadReport) -> Void
     ) {
         self.repository = repository
@@ -89,7 +89,7 @@ public final class Loader: Sendable {
             }
             switch task.plan.configuration.engine {
             case .identity:
-                task.version.becomeReady(.identity(IdentityModel()), digest: [])
+                ready(task, .identity(IdentityModel()), digest: [])
             case .onnx:
                 let file = try open(task)
                 digest = file.digest.bytes
@@ -101,7 +101,7 @@ public final class Loader: Sendable {
                         runtime: runtime, name: task.plan.name, file: bytes,
                         options: task.plan.configuration.session)
                 }
-                task.version.becomeReady(.onnx(session), digest: digest)
+                ready(task, .onnx(session), digest: digest)
             }
         } catch {
             failure = error.sentence
@@ -115,6 +115,13 @@ public final class Loader: Sendable {
                 finished: finished.add(1, ordering: .relaxed).newValue, total: tasks.count))
     }
 
+    /// Before anybody can lease it, its cost is known: where it is to run depends on that.
+    private func ready(_ task: Task, _ engine: Engine, digest: [UInt8]) {
+        let servable = Servable(name: task.plan.name, engine: engine, settings: task.plan.configuration.batching)
+        servable.measure()
+        task.version.becomeReady(servable, digest: digest)
+    }
+
     private func open(_ task: Task) throws(LoadError) -> ModelFile {
         do throws(RepositoryError) {
             return try repository.open(model: task.plan.name, version: task.version.number)
@@ -125,6 +132,17 @@ public final class Loader: Sendable {
 }
 
 extension ModelConfiguration {
+    /// How calls are put together.
+    var batching: BatchingSettings {
+        var settings = BatchingSettings()
+        if let batchRowsMax { settings.rowsMax = batchRowsMax }
+        if let queueDelayMicroseconds { settings.delayNanoseconds = Int64(queueDelayMicroseconds) * 1000 }
+        settings.preferredRows = batchRowsPreferred
+        if let queueCallsMax { settings.queueMax = queueCallsMax }
+        settings.concurrency = concurrency
+        return settings
+    }
+
     /// What ONNX Runtime is told.
     var session: SessionOptions {
         var options = SessionOptions()

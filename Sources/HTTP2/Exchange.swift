@@ -1,5 +1,6 @@
 // Enters: what nghttp2's callbacks noted of one stream. Leaves: head, body and end of a request; pieces of a reply.
 public import Memory
+import Synchronization
 
 /// One header field, as it came: names are lower case (RFC 9113, 8.2).
 public struct Field: BitwiseCopyable, Sendable {
@@ -78,11 +79,14 @@ public final class Exchange {
     /// Memory of the message being handled: reset between the messages of a stream.
     public var arena: Arena
     /// Memory of the head: lives as long as the exchange.
-    var headArena = Arena(firstChunkBytes: 2048, bytesMax: 256 << 10)
+    public var headArena = Arena(firstChunkBytes: 2048, bytesMax: 256 << 10)
 
     var news: News = []
-    /// The handler still works on it (on an executor): the seat is not given back.
-    public internal(set) var isHeld = false
+    /// Handlers that still work on it, here or on another thread: as long as there are any the seat is not given back, and
+    /// the arena is theirs.
+    public internal(set) var holds = 0
+    /// Nobody waits for an answer any more. For handlers on other threads, who look before they begin.
+    private let abandoned = Atomic<Bool>(false)
     var isQueued = false
     /// What still comes of the body is thrown away: the peer's window stays shut.
     var isDiscarded = false
@@ -102,6 +106,15 @@ public final class Exchange {
         self.seat = seat
         arena = Arena(firstChunkBytes: 4096, bytesMax: arenaBytesMax)
     }
+
+    public var isHeld: Bool { holds > 0 }
+
+    public var isAbandoned: Bool { abandoned.load(ordering: .relaxed) }
+
+    public func abandon() { abandoned.store(true, ordering: .relaxed) }
+
+    /// A handler begins to work on it.
+    public func hold() { holds += 1 }
 
     /// Everything handed to `send` has been taken by the connection.
     public var isDrained: Bool { outBytes == 0 }
@@ -134,6 +147,7 @@ public final class Exchange {
         outEnds = false
         outIsDeferred = false
         trailerFields = List()
+        abandoned.store(false, ordering: .relaxed)
         arena.reset()
         headArena.reset()
     }
@@ -214,6 +228,12 @@ public final class ExchangePool {
         }
         all.append(Exchange(seat: all.count, arenaBytesMax: arenaBytesMax))
         return all[all.count - 1]
+    }
+
+    /// A handler of an exchange has ended whose connection is gone. The last one gives the exchange back.
+    public func release(orphan exchange: Exchange) {
+        exchange.holds -= 1
+        if exchange.holds == 0 { giveBack(exchange) }
     }
 
     func giveBack(_ exchange: Exchange) {

@@ -80,6 +80,7 @@ extension Session {
     func closed(_ exchange: Exchange, code: UInt32) {
         guard !exchange.isClosed else { return }
         exchange.isClosed = true
+        exchange.abandon()
         exchange.closeCode = ErrorCode(rawValue: code)
         exchange.isCancelled = exchange.closeCode != .noError
         forget(exchange)

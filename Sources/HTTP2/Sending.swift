@@ -122,6 +122,9 @@ extension Session {
         closing.removeSubrange(kept...)
     }
 
+    /// A handler has ended.
+    public func release(_ exchange: Exchange) { exchange.holds -= 1 }
+
     /// The connection is gone: every exchange is cancelled. Ask for the news, drop the outbox, then `outboxIsEmpty`.
     public func connectionClosed() {
         while let exchange = live.last { closed(exchange, code: ErrorCode.cancel.rawValue) }

@@ -91,6 +91,22 @@ public struct ArenaFull: Error, Equatable {
         return unsafe ByteView(start: target, count: view.count)
     }
 
+    /// The views of `count` pieces, `bytes` bytes in all, one behind another.
+    public mutating func join(
+        _ bytes: Int, alignment: Int, _ count: Int, _ piece: (Int) -> ByteView
+    ) throws(ArenaFull) -> ByteView {
+        let target = try unsafe allocate(bytes: bytes, alignment: alignment)
+        var offset = 0
+        for index in 0..<count {
+            let view = piece(index)
+            precondition(view.count <= bytes - offset, "pieces of more than \(bytes) bytes")
+            guard let source = unsafe view.start, view.count > 0 else { continue }
+            unsafe (target + offset).copyMemory(from: source, byteCount: view.count)
+            offset += view.count
+        }
+        return unsafe ByteView(start: target, count: offset)
+    }
+
     public mutating func copy(_ text: String) throws(ArenaFull) -> ByteView {
         try copy(Array(text.utf8))
     }

@@ -10,6 +10,30 @@ extension Session {
     /// The runtime reads the inputs where they lie and answers in memory of its own, which is copied and given back
     /// before this returns, whatever happens.
     public func run(_ work: Work, in arena: inout Arena) throws(RunError) -> List<Tensor> {
+        var answers = List<Tensor>()
+        try run(work, in: &arena) { (outputs, arena) throws(RunError) in
+            do throws(ArenaFull) {
+                for index in outputs.indices where outputs[index].type != .bytes {
+                    outputs[index].content = try arena.copy(outputs[index].content, alignment: Self.alignment)
+                }
+            } catch {
+                throw .arena(error)
+            }
+            answers = outputs
+        }
+        return answers
+    }
+
+    public func run(
+        _ work: Work, in arena: inout Arena, lending take: (List<Tensor>, inout Arena) -> Void
+    ) throws(RunError) {
+        try run(work, in: &arena) { (outputs, arena) throws(RunError) in take(outputs, &arena) }
+    }
+
+    /// `take` gets the outputs where the runtime left them; texts lie in the arena already.
+    private func run(
+        _ work: Work, in arena: inout Arena, _ take: (inout List<Tensor>, inout Arena) throws(RunError) -> Void
+    ) throws(RunError) {
         precondition(work.inputs.count == inputNames.count, "\(work.inputs.count) inputs of \(inputNames.count)")
         precondition(!work.outputs.isEmpty, "no output wanted")
         let (inputs, outputs) = (work.inputs.count, work.outputs.count)
@@ -51,7 +75,7 @@ extension Session {
             let answer = try unsafe tensor(of: value, position: work.outputs[index], in: &arena)
             do throws(ArenaFull) { try answers.append(answer, in: &arena) } catch { throw .arena(error) }
         }
-        return answers
+        try take(&answers, &arena)
     }
 
     private func check(_ status: OpaquePointer?) throws(RunError) {
@@ -162,11 +186,7 @@ extension Session {
         try unsafe check(ort_content(runtime.table.slots, value, &start))
         let (bytes, overflow) = elements.multipliedReportingOverflow(by: size)
         guard !overflow, let start = unsafe start else { throw .failed(log: "an output of \(elements) elements") }
-        do throws(ArenaFull) {
-            return try unsafe arena.copy(ByteView(start: start, count: bytes), alignment: Self.alignment)
-        } catch {
-            throw .arena(error)
-        }
+        return unsafe ByteView(start: start, count: bytes)
     }
 
     /// The runtime writes all strings behind one another at the end of the room; then each is moved up to its length.

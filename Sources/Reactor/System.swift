@@ -64,6 +64,9 @@ public enum Thread {
         public func detach() { pthread_detach(thread) }
     }
 
+    /// The calling thread gives way to others that want the core: a tenth of their share (nice 10).
+    public static func lowerPriority() { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
+
     /// `name`: at most 15 bytes are kept by the kernel. Throws EAGAIN where the system has no thread left.
     public static func start(_ name: String, _ run: @escaping @Sendable () -> Void) throws(SystemError) -> Handle {
         var thread = pthread_t()

@@ -10,6 +10,9 @@ public struct ModelConfiguration: Sendable, Equatable {
 
     /// Threads that a runtime may be asked for.
     public static let threads = 1...256
+    public static let batchRows = 1...4095
+    public static let queueDelay = 0...10_000_000
+    public static let queueCalls = 1...1_000_000
 
     public private(set) var engine = Engine.onnx
     /// Threads inside one operator; `nil`: the server's choice.
@@ -18,6 +21,16 @@ public struct ModelConfiguration: Sendable, Equatable {
     public private(set) var interOpThreads: Int?
     public private(set) var graphOptimization = GraphOptimization.all
     public private(set) var executionMode = ExecutionMode.sequential
+    /// Rows that may run together; 1: each call by itself; `nil`: the server's choice.
+    public private(set) var batchRowsMax: Int?
+    /// With so many rows no call waits for more of them.
+    public private(set) var batchRowsPreferred: Int?
+    /// How long a call may wait for others to run with; `nil`: not at all.
+    public private(set) var queueDelayMicroseconds: Int?
+    /// Calls that may wait; `nil`: the server's choice.
+    public private(set) var queueCallsMax: Int?
+    /// Runs at the same time; `nil`: as many as there are executors.
+    public private(set) var concurrency: Int?
 
     /// Names that callers may use for versions: `labels: {stable: 2}`, which arrives here as `labels.stable`.
     public private(set) var labels: [String: Int64] = [:]
@@ -58,10 +71,15 @@ public struct ModelConfiguration: Sendable, Equatable {
     private mutating func set(_ key: Key, _ value: String) -> Bool {
         switch key {
         case .engine: Self.assign(Engine(rawValue: value), to: &engine)
-        case .intraOpThreads: Self.assign(Self.threadCount(value), to: &intraOpThreads)
-        case .interOpThreads: Self.assign(Self.threadCount(value), to: &interOpThreads)
+        case .intraOpThreads: Self.assign(Self.number(value, in: Self.threads), to: &intraOpThreads)
+        case .interOpThreads: Self.assign(Self.number(value, in: Self.threads), to: &interOpThreads)
         case .graphOptimization: Self.assign(GraphOptimization(rawValue: value), to: &graphOptimization)
         case .executionMode: Self.assign(ExecutionMode(rawValue: value), to: &executionMode)
+        case .batchRowsMax: Self.assign(Self.number(value, in: Self.batchRows), to: &batchRowsMax)
+        case .batchRowsPreferred: Self.assign(Self.number(value, in: Self.batchRows), to: &batchRowsPreferred)
+        case .queueDelay: Self.assign(Self.number(value, in: Self.queueDelay), to: &queueDelayMicroseconds)
+        case .queueCallsMax: Self.assign(Self.number(value, in: Self.queueCalls), to: &queueCallsMax)
+        case .concurrency: Self.assign(Self.number(value, in: Self.threads), to: &concurrency)
         }
     }
 
@@ -72,9 +90,9 @@ public struct ModelConfiguration: Sendable, Equatable {
     }
 
     /// `nil`: not allowed. (The outer optional; the inner one is the place's.)
-    private static func threadCount(_ value: String) -> Int?? {
-        guard let count = Int(value), threads.contains(count) else { return .none }
-        return .some(count)
+    private static func number(_ value: String, in allowed: ClosedRange<Int>) -> Int?? {
+        guard let number = Int(value), allowed.contains(number) else { return .none }
+        return .some(number)
     }
 
     enum Key: String, CaseIterable {
@@ -83,16 +101,27 @@ public struct ModelConfiguration: Sendable, Equatable {
         case interOpThreads = "inter_op_threads"
         case graphOptimization = "graph_optimization"
         case executionMode = "execution_mode"
+        case batchRowsMax = "max_batch_size"
+        case batchRowsPreferred = "preferred_batch_size"
+        case queueDelay = "max_queue_delay_microseconds"
+        case queueCallsMax = "max_queue_size"
+        case concurrency = "instances"
 
         /// The end of a sentence that begins with "allowed is".
         var allowed: String {
             switch self {
             case .engine: Self.list(Engine.self)
-            case .intraOpThreads, .interOpThreads:
-                "a whole number from \(ModelConfiguration.threads.lowerBound) to \(ModelConfiguration.threads.upperBound)"
+            case .intraOpThreads, .interOpThreads, .concurrency: Self.range(ModelConfiguration.threads)
+            case .batchRowsMax, .batchRowsPreferred: Self.range(ModelConfiguration.batchRows)
+            case .queueDelay: Self.range(ModelConfiguration.queueDelay)
+            case .queueCallsMax: Self.range(ModelConfiguration.queueCalls)
             case .graphOptimization: Self.list(GraphOptimization.self)
             case .executionMode: Self.list(ExecutionMode.self)
             }
+        }
+
+        private static func range(_ allowed: ClosedRange<Int>) -> String {
+            "a whole number from \(allowed.lowerBound) to \(allowed.upperBound)"
         }
 
         private static func list<Value: CaseIterable & RawRepresentable<String>>(_ type: Value.Type) -> String {

@@ -18,6 +18,8 @@ final class Connection {
     var life: Life
     /// The poller was asked for room to write, and for nothing else.
     var waitsToWrite = false
+    /// It has its place in the turn's departures.
+    var isTouched = false
 
     /// First half of a turn: what has arrived, as far as the calls that are complete.
     func receive() throws(Ending) {
@@ -32,21 +34,24 @@ final class Connection {
         while let (exchange, news) = session.nextNews() { serve(exchange, news) }
     }
 
-    /// A call whose bytes are all here. Nothing has run before the call is known to fit the model and its deadline.
-    func answer(_ exchange: Exchange, in dialect: Dialect) throws(Refusal) {
+    /// A call whose bytes are all here, as far as its model's door.
+    func ask(_ exchange: Exchange, in dialect: Dialect) throws(Refusal) {
         guard let message = try message(of: exchange) else { return }  // gRPC: unframe, inflate
-        let call = try dialect.decode(message, in: &exchange.arena)  // dialect → call
-        let answer = try predict(call, of: exchange)
-        if shard.rpcs[exchange.seat].wantsProvenance { try begin(exchange, naming: answer.provenance) }
-        reply(exchange, with: try dialect.encode(answer, in: &exchange.arena))  // dialect → gRPC: frame
+        try gather(try dialect.decode(message, in: &exchange.arena), of: exchange)  // dialect → call
     }
 
-    func predict(_ call: Call, of exchange: Exchange) throws(Refusal) -> Answer {
+    /// Nothing runs before the call is known to fit the model and its deadline; then it runs with the turn's others.
+    func gather(_ call: Call, of exchange: Exchange) throws(Refusal) {
         let lease = try lease(call)  // models → version, slot
-        let work = try lease.model.check(call, in: &exchange.arena)  // names, types, shapes, lengths
-        try checkDeadline(of: exchange)
-        let outputs = try lease.model.run(work, in: &exchange.arena)  // engine
-        return Answer(provenance: lease.provenance, id: call.id, outputs: outputs, form: call.form)
+        let work = try lease.model.engine.check(call, in: &exchange.arena)  // names, types, shapes, lengths
+        try shard.gather(  // jobs → engine → outcomes, at the end of the turn or on an executor
+            Job(work, of: exchange, connection: key, call, lease, deadline: shard.rpcs[exchange.seat].deadline))
+    }
+
+    /// A call whose model has run.
+    func answer(_ exchange: Exchange, _ answer: Answer, in dialect: Dialect) throws(Refusal) {
+        if shard.rpcs[exchange.seat].wantsProvenance { try begin(exchange, naming: answer.provenance) }
+        reply(exchange, with: try dialect.encode(answer, in: &exchange.arena))  // dialect → gRPC: frame
     }
 
     /// Second half of a turn: what is ready to leave, in one write; a long stream's answers in some more.
@@ -115,14 +120,8 @@ final class Connection {
         }
     }
 
-    private func lease(_ call: Call) throws(Refusal) -> Lease<Engine> {
+    private func lease(_ call: Call) throws(Refusal) -> Lease<Servable> {
         do throws(LeaseError) { return try shard.models.lease(call.model, call.selector) } catch { throw .lease(error) }
-    }
-
-    private func checkDeadline(of exchange: Exchange) throws(Refusal) {
-        let deadline = shard.rpcs[exchange.seat].deadline
-        // The turn's time may be old by the models that ran before this one.
-        guard deadline == .max || Clock.now() < deadline else { throw .deadlinePassed }
     }
 
     private func frames() throws(Ending) -> Bool {

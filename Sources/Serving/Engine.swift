@@ -1,6 +1,6 @@
 // Enters: a call that a dialect decoded. Leaves: its outputs. The one place that lists the engines.
 public import Identity
-import Memory
+public import Memory
 public import ONNX
 public import Tensors
 
@@ -45,5 +45,21 @@ public enum Engine: Sendable {
         } catch {
             throw .run(error)
         }
+    }
+
+    /// Lends the outputs to `take` until it returns.
+    public func run(
+        _ work: Work, in arena: inout Arena, lending take: (List<Tensor>, inout Arena) -> Void
+    ) throws(RunError) {
+        switch self {
+        case .identity(let model): try model.run(work, in: &arena, lending: take)
+        case .onnx(let model): try model.run(work, in: &arena, lending: take)
+        }
+    }
+
+    /// Whether its runs take a time worth measuring.
+    public var isMeasured: Bool {
+        if case .identity = self { return false }
+        return true
     }
 }

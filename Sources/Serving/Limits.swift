@@ -20,6 +20,10 @@ public struct ServerLimits: Sendable {
     public var readBytes = 256 << 10
     public var connectionsMax = 65536
     public var http2 = Limits()
+    /// A model whose run is expected to take longer does not run on a shard.
+    public var shardRunNanoseconds: Int64 = 250_000
+    /// Threads for models that do not run on shards.
+    public var executors = 1
 
     public var handshakeNanoseconds: Int64 = 5_000_000_000
     /// From a header block's first byte to its last.

@@ -13,6 +13,8 @@ struct RPC {
     var replyEncoding = Encoding.identity
     /// The caller sent the metadata `vencejo-provenance`: the reply's metadata are to name who answered.
     var wantsProvenance = false
+    /// A stream's message is with an executor: the next ones wait for it.
+    var isWithExecutor = false
     /// It was answered or refused; what still comes of its body is thrown away.
     var isOver = false
     /// Health.Watch: what was told last, and the service.

@@ -30,6 +30,9 @@ enum Refusal: Error {
     case run(RunError)
     case arena(ArenaFull)
     case deadlinePassed
+    /// It could not be answered before its deadline: not even begun.
+    case tooLate(model: String, milliseconds: Int64, leftMilliseconds: Int64)
+    case queueFull(model: String, callsMax: Int)
     case noProgress(seconds: Int64)
     case connectionBodies(bytesMax: Int)
     case unknownService(String)
@@ -38,7 +41,7 @@ enum Refusal: Error {
     var status: StatusCode {
         switch self {
         case .http: .unknown
-        case .headTooLarge, .connectionBodies, .arena: .resourceExhausted
+        case .headTooLarge, .connectionBodies, .arena, .tooLate, .queueFull: .resourceExhausted
         case .noTrailers, .timeout, .binaryMetadata, .messageCount: .internal
         case .unknownMethod, .encoding: .unimplemented
         case .frame(let error): Self.status(error)
@@ -103,6 +106,11 @@ enum Refusal: Error {
         case .run(.unsupportedOutput(let name)):
             "output \(name.debugDescription) of the model has a type that the protocol has no name for"
         case .deadlinePassed: "the deadline passed before the model ran"
+        case .tooLate(let model, let milliseconds, let left):
+            "model \(model.debugDescription) has work for \(milliseconds) ms before this call would be answered, and its deadline "
+                + "is in \(left) ms: try later, or call another replica"
+        case .queueFull(let model, let max):
+            "\(max) calls wait for model \(model.debugDescription) already: try later, or call another replica"
         case .noProgress(let seconds): "no byte of the request came for \(seconds) s"
         case .connectionBodies(let max):
             "this connection has more than \(max) bytes of requests under way: wait for answers, or use more connections"
@@ -125,6 +133,15 @@ enum Refusal: Error {
             "version \(version) of model \(model.debugDescription) is loading: try again"
         case .failed(let model, let version, let reason):
             "version \(version) of model \(model.debugDescription) cannot answer: \(reason)"
+        }
+    }
+
+    /// When the same call is worth another try (gRFC A6, `grpc-retry-pushback-ms`).
+    var retryMilliseconds: Int64? {
+        switch self {
+        case .tooLate(_, let milliseconds, let left): max(1, milliseconds - left)
+        case .queueFull: 100
+        default: nil
         }
     }
 

@@ -33,8 +33,8 @@ extension Connection {
 
     private func unary(_ exchange: Exchange, _ method: Method) throws(Refusal) {
         switch method {
-        case .modelInfer: try answer(exchange, in: .openInference)
-        case .predict: try answer(exchange, in: .prediction)
+        case .modelInfer: try ask(exchange, in: .openInference)
+        case .predict: try ask(exchange, in: .prediction)
         default:
             guard let message = try message(of: exchange) else { return }
             reply(exchange, with: try inform(method, message, in: &exchange.arena))
@@ -122,6 +122,8 @@ extension Connection {
     func refuse(_ exchange: Exchange, _ refusal: Refusal) {
         guard !shard.rpcs[exchange.seat].isOver else { return }
         shard.rpcs[exchange.seat].isOver = true
+        // Who works on it need not begin.
+        exchange.abandon()
         if let log = refusal.log { shard.log(log) }
         if case .http(let status, _) = refusal {
             session.respond(exchange, ReplyHead.http(status), endsAtOnce: true)
@@ -129,7 +131,7 @@ extension Connection {
             session.finish(exchange, trailers: statusFields(refusal, of: exchange))
         } else {
             // Nothing of the call is needed any more; a full arena has room for the sentence.
-            exchange.arena.reset()
+            if !exchange.isHeld { exchange.arena.reset() }
             let status = statusFields(refusal, of: exchange)
             var fields = ReplyHead.plain
             for index in status.indices { fields.append(status[index]) }
@@ -139,14 +141,26 @@ extension Connection {
     }
 
     private func statusFields(_ refusal: Refusal, of exchange: Exchange) -> List<Field> {
+        // The arena of an exchange that is held belongs to who holds it.
+        let fields =
+            exchange.isHeld ? Self.fields(refusal, in: &exchange.headArena) : Self.fields(refusal, in: &exchange.arena)
+        return fields ?? shard.internalTrailers
+    }
+
+    /// `nil`: no room for anything.
+    private static func fields(_ refusal: Refusal, in arena: inout Arena) -> List<Field>? {
         var fields = List<Field>()
         do throws(ArenaFull) {
-            try fields.append(Field("grpc-status", refusal.status.headerValue), in: &exchange.arena)
-            let sentence = try percentEncoded(refusal.sentence, in: &exchange.arena)
-            try fields.append(Field(name: ByteView("grpc-message"), value: sentence), in: &exchange.arena)
+            try fields.append(Field("grpc-status", refusal.status.headerValue), in: &arena)
+            let sentence = try percentEncoded(refusal.sentence, in: &arena)
+            try fields.append(Field(name: ByteView("grpc-message"), value: sentence), in: &arena)
+            if let milliseconds = refusal.retryMilliseconds {
+                let value = try arena.copy("\(milliseconds)")
+                try fields.append(Field(name: ByteView("grpc-retry-pushback-ms"), value: value), in: &arena)
+            }
         } catch {
             // A stream whose arena is full to the last byte gets no sentence.
-            if fields.isEmpty { return shard.internalTrailers }
+            if fields.isEmpty { return nil }
         }
         return fields
     }

@@ -27,13 +27,13 @@ public struct ServerListener: Sendable {
 
 public struct ServerConfiguration: Sendable {
     public var limits: ServerLimits
-    public var models: Directory<Engine>
+    public var models: Directory<Servable>
     /// For each shard its listeners: sockets of its own (SO_REUSEPORT), or one that all share (a Unix socket).
     public var listeners: [[ServerListener]]
     public var log: @Sendable (String) -> Void
 
     public init(
-        limits: ServerLimits, models: Directory<Engine>, listeners: [[ServerListener]],
+        limits: ServerLimits, models: Directory<Servable>, listeners: [[ServerListener]],
         log: @escaping @Sendable (String) -> Void
     ) {
         self.limits = limits
@@ -53,33 +53,48 @@ public final class ServerState: Sendable {
 
     func drain() { draining.store(true, ordering: .releasing) }
 
-    func changes(_ models: Directory<Engine>) -> UInt64 { models.changes }
+    func changes(_ models: Directory<Servable>) -> UInt64 { models.changes }
 
     /// The start is over and the end has not begun. A model that failed does not keep the others from serving.
-    func isReady(_ models: Directory<Engine>) -> Bool { !isDraining && models.isLoaded }
+    func isReady(_ models: Directory<Servable>) -> Bool { !isDraining && models.isLoaded }
 }
 
-/// The running server: a thread for each shard.
+/// What the threads of a server share.
+final class Shared: Sendable {
+    let configuration: ServerConfiguration
+    let state = ServerState()
+    let tally = Tally()
+    let doors: [ShardDoor]
+    let executors: Executors
+
+    init(_ configuration: ServerConfiguration) throws(SystemError) {
+        self.configuration = configuration
+        var doors: [ShardDoor] = []
+        for _ in configuration.listeners { doors.append(ShardDoor(wakeUp: try WakeUp())) }
+        self.doors = doors
+        executors = try Executors(
+            count: configuration.limits.executors, arenaBytesMax: configuration.limits.arenaBytesMax, tally: tally,
+            log: configuration.log)
+    }
+
+    func wake() { for door in doors { door.wakeUp.signal() } }
+}
+
+/// The running server: a thread for each shard, and the executors.
 public final class Server: Sendable {
-    private let configuration: ServerConfiguration
-    private let state = ServerState()
-    private let wakeUps: [WakeUp]
+    private let shared: Shared
     private let threads: Mutex<[Thread.Handle]>
 
     /// Starts serving at once, whatever state the models are in.
     public init(_ configuration: ServerConfiguration) throws(SystemError) {
-        self.configuration = configuration
-        var wakeUps: [WakeUp] = []
-        for _ in configuration.listeners { wakeUps.append(try WakeUp()) }
-        self.wakeUps = wakeUps
+        let shared = try Shared(configuration)
+        self.shared = shared
         var threads: [Thread.Handle] = []
         for number in configuration.listeners.indices {
-            let wakeUp = wakeUps[number]
-            let state = state
             threads.append(
                 try Thread.start("shard-\(number)") {
                     do throws(SystemError) {
-                        try Shard(number: number, server: configuration, wakeUp: wakeUp, state: state).run()
+                        try Shard(number: number, of: shared).run()
                     } catch {
                         fatalError("shard \(number) cannot start: \(error)")
                     }
@@ -88,20 +103,23 @@ public final class Server: Sendable {
         self.threads = Mutex(threads)
     }
 
+    public var tally: Tally { shared.tally }
+
     /// A model's state has changed: shards tell those who watch.
     public func modelsChanged() {
-        configuration.models.changed()
-        for wakeUp in wakeUps { wakeUp.signal() }
+        shared.configuration.models.changed()
+        shared.wake()
     }
 
     /// Not serving → GOAWAY → what is open may end. Returns at once; `wait` returns when all is done.
     public func drain() {
-        state.drain()
-        for wakeUp in wakeUps { wakeUp.signal() }
+        shared.state.drain()
+        shared.wake()
     }
 
-    /// Until every shard has been drained.
+    /// Until every shard has been drained, and the last run has ended.
     public func wait() {
         for thread in threads.withLock({ $0 }) { thread.join() }
+        shared.executors.stop()
     }
 }

@@ -63,12 +63,12 @@ extension Connection {
 
     private func metadata(_ message: ByteView, in arena: inout Arena) throws(Refusal) -> WireWriter {
         let (entry, version) = try entry(message)
-        let lease: Lease<Engine>
+        let lease: Lease<Servable>
         do throws(LeaseError) { lease = try entry.lease(.number(version.number)) } catch { throw .lease(error) }
         return try encoding(in: &arena) { (arena) throws(ArenaFull) in
             try ModelMetadataResponse.encode(
                 name: entry.nameView, versions: entry.versions.map(\.number).sorted(),
-                platform: ByteView(lease.model.platform), signature: lease.model.signature, headroom: headroomBytes,
+                platform: ByteView(lease.model.engine.platform), signature: lease.model.engine.signature, headroom: headroomBytes,
                 in: &arena)
         }
     }
@@ -85,7 +85,7 @@ extension Connection {
         do throws(OpenInferenceError) { try EmptyRequest.decode(message) } catch { throw .openInference(error) }
     }
 
-    private func entry(_ message: ByteView) throws(Refusal) -> (entry: Entry<Engine>, version: Version<Engine>) {
+    private func entry(_ message: ByteView) throws(Refusal) -> (entry: Entry<Servable>, version: Version<Servable>) {
         let reference: ModelReference
         do throws(OpenInferenceError) { reference = try ModelReference.decode(message) } catch {
             throw .openInference(error)
@@ -172,13 +172,13 @@ extension Connection {
 }
 
 extension ModelStatus {
-    fileprivate init(_ entry: Entry<Engine>) {
+    fileprivate init(_ entry: Entry<Servable>) {
         self.init(name: entry.name, versions: entry.versions.map(VersionStatus.init))
     }
 }
 
 extension VersionStatus {
-    fileprivate init(_ version: Version<Engine>) {
+    fileprivate init(_ version: Version<Servable>) {
         self.init(version: version.number, slot: version.slot, state: .loading)
         switch version.state {
         case .loading: break
@@ -189,9 +189,9 @@ extension VersionStatus {
             state = .ready
             artifactDigest = version.digest.array
             guard let model = version.model else { return }
-            inputs = model.signature.inputs
-            outputs = model.signature.outputs
-            platform = "\(model.platform)"
+            inputs = model.engine.signature.inputs
+            outputs = model.engine.signature.outputs
+            platform = "\(model.engine.platform)"
         }
     }
 }

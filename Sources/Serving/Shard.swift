@@ -9,13 +9,14 @@ import TLS
 final class Shard {
     let number: Int
     private(set) var limits: ServerLimits
-    let models: Directory<Engine>
+    let models: Directory<Servable>
     let state: ServerState
+    let server: Shared
+    let door: ShardDoor
     let exchanges: ExchangePool
     let log: @Sendable (String) -> Void
     private let listeners: [ServerListener]
     private let poller: Poller
-    private let wakeUp: WakeUp
     private var wheel: TimerWheel
 
     /// The turn's time, on the shard's clock.
@@ -29,6 +30,10 @@ final class Shard {
     let okTrailers: List<Field>
     let internalTrailers: List<Field>
     private var permanent = Arena(firstChunkBytes: 1024, bytesMax: 65536)
+    /// The calls of this turn, and those that are being answered.
+    var gathered = Gathered()
+    var round = Gathered()
+    var runner: Runner
 
     private var connections: [Connection?] = []
     private var generations: [UInt32] = []
@@ -54,14 +59,16 @@ final class Shard {
         static let firstListener = UInt64.max - 1024
     }
 
-    init(number: Int, server: ServerConfiguration, wakeUp: WakeUp, state: ServerState) throws(SystemError) {
+    init(number: Int, of server: Shared) throws(SystemError) {
         self.number = number
-        limits = server.limits
-        models = server.models
-        listeners = server.listeners(of: number)
-        log = server.log
-        self.state = state
-        self.wakeUp = wakeUp
+        self.server = server
+        limits = server.configuration.limits
+        models = server.configuration.models
+        listeners = server.configuration.listeners(of: number)
+        log = server.configuration.log
+        state = server.state
+        door = server.doors[number]
+        runner = Runner(arenaBytesMax: limits.arenaBytesMax, tally: server.tally, log: log)
         now = Clock.now()
         random = SplitMix(seed: UInt64(bitPattern: now) &+ UInt64(number))
         wheel = TimerWheel(now: now)
@@ -69,7 +76,7 @@ final class Shard {
         okTrailers = Self.trailers(status: "0", in: &permanent)
         internalTrailers = Self.trailers(status: "13", in: &permanent)
         poller = try Poller()
-        try poller.add(wakeUp.rawValue, key: Key.wakeUp)
+        try poller.add(door.wakeUp.rawValue, key: Key.wakeUp)
         for (index, listener) in listeners.enumerated() {
             try poller.add(listener.listener.rawValue, key: Key.firstListener + UInt64(index))
         }
@@ -96,16 +103,19 @@ final class Shard {
         let ready: Int
         do throws(SystemError) {
             // Who has more to say goes on at once, after the others.
-            ready = try poller.wait(milliseconds: again.isEmpty ? wheel.sleepMilliseconds(now: Clock.now()) : 0)
+            let isBusy = !again.isEmpty || !gathered.isEmpty
+            ready = try poller.wait(milliseconds: isBusy ? 0 : wheel.sleepMilliseconds(now: Clock.now()))
         } catch {
             fatalError("epoll_wait: \(error)")
         }
         now = Clock.now()
-        swap(&touched, &again)
+        for key in again { if let connection = connection(key) { touch(connection) } }
+        again.removeAll(keepingCapacity: true)
         for index in 0..<ready { arrive(poller[index]) }
         var due: [UInt64] = []
         wheel.advance(to: now) { due.append($0) }
         for key in due { look(key) }
+        runGathered()
         if changesTold != state.changes(models) || state.isDraining != isDraining { tell() }
         // What came in is answered; now everything leaves, one write for each connection.
         for key in touched { depart(key) }
@@ -113,16 +123,20 @@ final class Shard {
     }
 
     private func arrive(_ ready: Readiness) {
-        if ready.key == Key.wakeUp { return wakeUp.clear() }
+        if ready.key == Key.wakeUp {
+            door.wakeUp.clear()
+            return takeMail()
+        }
         if ready.key >= Key.firstListener { return accept(Int(ready.key - Key.firstListener)) }
         guard let connection = connection(ready.key) else { return }
-        touched.append(ready.key)
+        touch(connection)
         guard ready.canRead || ready.hasFailed else { return }
         do throws(Ending) { try connection.receive() } catch { end(connection, error) }
     }
 
     private func depart(_ key: UInt64) {
         guard let connection = connection(key) else { return }
+        connection.isTouched = false
         do throws(Ending) {
             try connection.settle()
             if try connection.send() { again.append(key) }
@@ -141,7 +155,7 @@ final class Shard {
     private func look(_ key: UInt64) {
         if key == Key.listenersWake { return resumeAccepting() }
         guard let connection = connection(key) else { return }
-        touched.append(key)
+        touch(connection)
         do throws(Ending) { try connection.look() } catch { end(connection, error) }
     }
 
@@ -153,7 +167,14 @@ final class Shard {
 
     // MARK: - Connections
 
-    private func connection(_ key: UInt64) -> Connection? {
+    /// It departs at the end of this turn.
+    func touch(_ connection: Connection) {
+        guard !connection.isTouched else { return }
+        connection.isTouched = true
+        touched.append(connection.key)
+    }
+
+    func connection(_ key: UInt64) -> Connection? {
         let seat = Int(key & 0xffff_ffff)
         guard seat < connections.count, generations[seat] == UInt32(key >> 32) else { return nil }
         return connections[seat]
@@ -194,7 +215,7 @@ final class Shard {
         try poller.add(connection.descriptor, key: key)
         if free.isEmpty { connections.append(connection) } else { connections[free.removeLast()] = connection }
         connectionCount += 1
-        touched.append(key)
+        touch(connection)
         lookAgain(connection, at: now + limits.handshakeNanoseconds)
     }
 
@@ -228,7 +249,7 @@ final class Shard {
         for watcher in watchers {
             guard let connection = connection(watcher.connection) else { continue }
             connection.tellWatcher(exchanges[watcher.seat])
-            touched.append(watcher.connection)
+            touch(connection)
         }
     }
 
@@ -239,7 +260,7 @@ final class Shard {
         for listener in listeners where !listenersRest { poller.remove(listener.listener.rawValue) }
         for case let connection? in connections {
             connection.leave()
-            touched.append(connection.key)
+            touch(connection)
         }
     }
 }

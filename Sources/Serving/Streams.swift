@@ -12,15 +12,18 @@ extension Connection {
     private static let streamArenaBytes = 256 << 10
 
     func stream(_ exchange: Exchange, _ method: Method, wasSent: Bool) throws(Refusal) {
+        // What an executor holds is left alone: its arena, and with it the order of answers.
+        if shard.rpcs[exchange.seat].isWithExecutor { return }
         // PredictMany's answers wait in the arena until the last.
         let isBidirectional = method.shape == .bidirectional
-        if isBidirectional && wasSent && exchange.isDrained { exchange.arena.reset() }
+        if isBidirectional && wasSent && exchange.isDrained && !exchange.isHeld { exchange.arena.reset() }
         while !isBidirectional || exchange.arena.bytesUsed < Self.streamArenaBytes {
             guard let frame = try nextFrame(of: exchange) else { break }
             let message = try take(frame, of: exchange)
-            guard try handle(message, of: exchange, method) else { return }
+            try handle(message, of: exchange, method)
+            if shard.rpcs[exchange.seat].isOver || shard.rpcs[exchange.seat].isWithExecutor { return }
         }
-        guard exchange.hasEnded else { return }
+        guard exchange.hasEnded, !exchange.isHeld else { return }
         if exchange.body.isEmpty {
             try end(exchange, method)
         } else if try nextFrame(of: exchange) == nil {
@@ -38,28 +41,26 @@ extension Connection {
         return message
     }
 
-    /// - Returns: whether the stream goes on.
-    private func handle(_ message: ByteView, of exchange: Exchange, _ method: Method) throws(Refusal) -> Bool {
+    private func handle(_ message: ByteView, of exchange: Exchange, _ method: Method) throws(Refusal) {
         switch method {
-        case .predictMany:
-            try collect(try result(of: message, exchange), exchange)
-        case .predictStream:
-            let result = try result(of: message, exchange)
-            begin(exchange)
-            send(
-                exchange,
-                try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
-                    try result.encode(headroom: headroomBytes, in: &arena)
-                })
-        case .modelStreamInfer:
-            let reply = try streamInfer(message, exchange)
-            begin(exchange)
-            send(exchange, reply)
+        case .predictStream, .predictMany: gather(message, of: exchange, in: .prediction)
+        case .modelStreamInfer: gather(message, of: exchange, in: .openInference)
         default:
             begin(exchange)
             send(exchange, try reflect(message, in: &exchange.arena))
         }
-        return !shard.rpcs[exchange.seat].isOver
+    }
+
+    /// A refusal takes its place among the answers.
+    private func gather(_ message: ByteView, of exchange: Exchange, in dialect: Dialect) {
+        var id = ByteView.empty
+        do throws(Refusal) {
+            let call = try dialect.decode(message, in: &exchange.arena)
+            id = call.id
+            try gather(call, of: exchange)
+        } catch {
+            shard.gather(error, id: id, of: exchange, connection: key)
+        }
     }
 
     private func end(_ exchange: Exchange, _ method: Method) throws(Refusal) {
@@ -87,31 +88,37 @@ extension Connection {
         shard.rpcs[exchange.seat].many = many
     }
 
-    /// What came of one call of a PredictStream or PredictMany: its answer, or its refusal in its place. Only what ends
-    /// the whole stream is thrown.
-    private func result(of message: ByteView, _ exchange: Exchange) throws(Refusal) -> PredictStreamResponse {
-        var id = ByteView.empty
-        do throws(Refusal) {
-            let call = try Dialect.prediction.decode(message, in: &exchange.arena)
-            id = call.id
-            return .answer(try predict(call, of: exchange))
-        } catch {
-            let sentence = try inPlace(error, of: exchange)
-            return .refusal(StreamedRefusal(code: error.status.rawValue, message: sentence, id: id))
+    /// What came of one message: its answer, or its refusal in its place; then the stream goes on. Only what ends the whole
+    /// stream is thrown.
+    func answer(_ exchange: Exchange, _ result: Result<Answer, Refusal>, id: ByteView, _ method: Method) throws(Refusal) {
+        if method == .modelStreamInfer {
+            let response: ModelStreamInferResponse
+            switch result {
+            case .success(let answer): response = .answer(answer)
+            case .failure(let refusal): response = .error(try inPlace(refusal, of: exchange))
+            }
+            begin(exchange)
+            send(
+                exchange,
+                try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
+                    try response.encode(headroom: headroomBytes, in: &arena)
+                })
+            return
         }
-    }
-
-    private func streamInfer(_ message: ByteView, _ exchange: Exchange) throws(Refusal) -> WireWriter {
-        let result: ModelStreamInferResponse
-        do throws(Refusal) {
-            let call = try Dialect.openInference.decode(message, in: &exchange.arena)
-            result = .answer(try predict(call, of: exchange))
-        } catch {
-            result = .error(try inPlace(error, of: exchange))
+        let response: PredictStreamResponse
+        switch result {
+        case .success(let answer): response = .answer(answer)
+        case .failure(let refusal):
+            let sentence = try inPlace(refusal, of: exchange)
+            response = .refusal(StreamedRefusal(code: refusal.status.rawValue, message: sentence, id: id))
         }
-        return try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
-            try result.encode(headroom: headroomBytes, in: &arena)
-        }
+        if method == .predictMany { return try collect(response, exchange) }
+        begin(exchange)
+        send(
+            exchange,
+            try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
+                try response.encode(headroom: headroomBytes, in: &arena)
+            })
     }
 
     /// The sentence of a refusal that concerns one message; one that concerns the whole stream is thrown on.

@@ -32,6 +32,11 @@ public enum ContentForm: UInt8, BitwiseCopyable, Sendable {
     case typed
 }
 
+/// Who goes first where calls wait.
+public enum Priority: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+    case high, normal, low
+}
+
 /// One prediction asked for. All views lie in the exchange's memory.
 public struct Call: BitwiseCopyable, Sendable {
     public var model = ByteView.empty
@@ -43,6 +48,7 @@ public struct Call: BitwiseCopyable, Sendable {
     /// Names of the outputs wanted, in this order; empty: all.
     public var outputs = List<ByteView>()
     public var form = ContentForm.raw
+    public var priority = Priority.normal
 
     public init() {}
 }

@@ -35,9 +35,19 @@ public protocol Model: AnyObject, Sendable {
 
     /// Runs the model on the calling thread. The outputs lie in the arena, or in the inputs' own bytes.
     func run(_ work: Work, in arena: inout Arena) throws(RunError) -> List<Tensor>
+
+    /// The same, for who wants the outputs piece by piece: they are lent to `take` where the runtime left them, and good
+    /// until it returns.
+    func run(_ work: Work, in arena: inout Arena, lending take: (List<Tensor>, inout Arena) -> Void) throws(RunError)
 }
 
 extension Model {
+    public func run(
+        _ work: Work, in arena: inout Arena, lending take: (List<Tensor>, inout Arena) -> Void
+    ) throws(RunError) {
+        take(try run(work, in: &arena), &arena)
+    }
+
     public func check(_ call: Call, in arena: inout Arena) throws(SignatureRefusal) -> Work {
         Work(inputs: try signature.arrange(call, in: &arena), outputs: try signature.outputPositions(call, in: &arena))
     }

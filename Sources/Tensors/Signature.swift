@@ -41,6 +41,13 @@ public final class Signature: Sendable {
         self.table = Table(inputs: inputs, outputs: outputs)
     }
 
+    /// Whether calls may be rows of one batch, as far as a signature can tell: the first dimension of every input is free,
+    /// and no output's is fixed.
+    public var canBatch: Bool {
+        !inputs.isEmpty && inputs.allSatisfy { $0.shape?.first == -1 }
+            && outputs.allSatisfy { $0.shape == nil || $0.shape?.first == -1 }
+    }
+
     /// The call's inputs in the model's order, checked against name, type, shape and length.
     public func arrange(_ call: Call, in arena: inout Arena) throws(SignatureRefusal) -> List<Tensor> {
         let specifications = table.inputs

@@ -65,7 +65,7 @@ struct Serve: ParsableCommand {
         for problem in plan.problems { logger.warning("\(problem)") }
         let log = logger
         let runtime = try plan.needsRuntime ? runtime(settings, log) : nil
-        let directory = Directory<Engine>(plan.descriptions)
+        let directory = Directory<Servable>(plan.descriptions)
 
         // From here on nothing is wrong with what we were told.
         let listeners = try listen(settings)

@@ -2,7 +2,10 @@
 #include "CLinux.h"
 
 #include <pthread.h>
+#include <errno.h>
 #include <sched.h>
+#include <semaphore.h>
+#include <time.h>
 #include <sys/socket.h>
 
 int vencejo_cpus_allowed(void) {
@@ -13,3 +16,9 @@ int vencejo_cpus_allowed(void) {
 int vencejo_accept(int listener) { return accept4(listener, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK); }
 
 void vencejo_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
+
+void vencejo_wait(sem_t *semaphore, long nanoseconds) {
+    struct timespec due = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+    while (sem_clockwait(semaphore, CLOCK_MONOTONIC, &due) != 0 && errno == EINTR) {
+    }
+}

@@ -5,6 +5,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include <semaphore.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -16,5 +17,9 @@ int vencejo_accept(int listener);
 
 /// The calling thread's name, as top and gdb show it; at most 15 bytes are kept.
 void vencejo_name_thread(const char *name);
+
+/// Takes one post of the semaphore, or waits for one until `nanoseconds` on CLOCK_MONOTONIC (sem_clockwait(3) is a GNU
+/// extension).
+void vencejo_wait(sem_t *semaphore, long nanoseconds);
 
 #endif

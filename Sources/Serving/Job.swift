@@ -1,0 +1,64 @@
+// Enters: a call that fits its model. Leaves: what came of it. A job is work, and the way back to who asked.
+import Batching
+import HTTP2
+import Memory
+import Models
+import Tensors
+
+/// A call on its way through its model. Until it is delivered its exchange is held: the seat is not given back, and
+/// nobody but who has the job touches the exchange's arena.
+struct Job {
+    enum Outcome {
+        case waiting
+        /// In the exchange's arena, or in the inputs' own bytes.
+        case outputs(List<Tensor>)
+        case refused(Refusal)
+        /// Nobody waits for it any more: it was cancelled or refused before it ran.
+        case abandoned
+    }
+
+    let exchange: Exchange
+    /// The shard's key of the connection.
+    let connection: UInt64
+    let servable: Servable
+    let provenance: Provenance
+    /// The caller's id for the call.
+    let id: ByteView
+    let form: ContentForm
+    let work: Work
+    /// `nil`: it can only run by itself.
+    let rows: Int?
+    /// On the shard's clock; `Int64.max`: none.
+    let deadline: Int64
+    let priority: Priority
+    var outcome = Outcome.waiting
+
+    init(
+        _ work: Work, of exchange: Exchange, connection: UInt64, _ call: Call, _ lease: Lease<Servable>, deadline: Int64
+    ) {
+        self.exchange = exchange
+        self.connection = connection
+        servable = lease.model
+        provenance = lease.provenance
+        id = call.id
+        form = call.form
+        self.work = work
+        rows = work.rows
+        self.deadline = deadline
+        priority = call.priority
+    }
+}
+
+/// Jobs of one model that may run together, gathered in one turn.
+struct Group {
+    var jobs: [Job] = []
+    var rows = 0
+    /// They are for the executors.
+    var isLong = false
+
+    func takes(_ job: Job) -> Bool {
+        guard let first = jobs.first, first.servable === job.servable else { return false }
+        guard first.rows != nil, job.rows != nil else { return first.rows == nil && job.rows == nil }
+        return first.work.fits(job.work)
+    }
+}

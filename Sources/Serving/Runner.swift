@@ -1,0 +1,177 @@
+// Enters: jobs of one model that fit each other. Leaves: each with its outcome. A shard has one, and each executor.
+import Batching
+import HTTP2
+import Memory
+import Reactor
+import Tensors
+
+/// Runs jobs, together where that is known to be right and cheaper, else one by one.
+struct Runner: ~Copyable {
+    /// A batch's inputs; empty between batches.
+    private var arena: Arena
+    private let tally: Tally
+    private let log: @Sendable (String) -> Void
+    /// Positions of the jobs that somebody still waits for.
+    private var ready: [Int] = []
+
+    init(arenaBytesMax: Int, tally: Tally, log: @escaping @Sendable (String) -> Void) {
+        arena = Arena(firstChunkBytes: 64 << 10, bytesMax: arenaBytesMax)
+        self.tally = tally
+        self.log = log
+    }
+
+    mutating func run(_ jobs: inout [Job]) {
+        guard let servable = jobs.first?.servable else { return }
+        ready.removeAll(keepingCapacity: true)
+        var rows = 0
+        for position in jobs.indices {
+            rows += jobs[position].rows ?? 0
+            ready.append(position)
+        }
+        let canBatch = servable.trust.canBatch && jobs[0].rows != nil
+        var first = 0
+        while first < ready.count {
+            var end = first + 1
+            if canBatch && ready.count - first > 1 {
+                let wanted = servable.costs.rows(waiting: rows, rowsMax: servable.settings.rowsMax)
+                var taken = jobs[ready[first]].rows ?? 0
+                while end < ready.count, let more = jobs[ready[end]].rows, taken + more <= wanted {
+                    taken += more
+                    end += 1
+                }
+                rows -= taken
+            }
+            chunk(&jobs, first..<end, servable)
+            first = end
+        }
+    }
+
+    /// Jobs that run as one; before that, who cannot be helped any more is left out.
+    private mutating func chunk(_ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable) {
+        let now = Clock.now()
+        var end = range.lowerBound
+        for index in range {
+            let position = ready[index]
+            if jobs[position].exchange.isAbandoned {
+                jobs[position].outcome = .abandoned
+                tally.count(.cancelled)
+            } else if now >= jobs[position].deadline {
+                jobs[position].outcome = .refused(.deadlinePassed)
+                tally.count(.expired)
+            } else {
+                ready[end] = position
+                end += 1
+            }
+        }
+        let range = range.lowerBound..<end
+        if range.count > 1 {
+            switch servable.trust.judge() {
+            case .alone: break
+            case .together: if together(&jobs, range, servable, began: now) { return }
+            case .both: return both(&jobs, range, servable, began: now)
+            }
+        }
+        alone(&jobs, range, servable, began: now)
+    }
+
+    private func alone(_ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64) {
+        var began = began
+        for index in range {
+            let position = ready[index]
+            do throws(Refusal) {
+                jobs[position].outcome = .outputs(
+                    try servable.engine.run(jobs[position].work, in: &jobs[position].exchange.arena))
+            } catch {
+                jobs[position].outcome = .refused(error)
+            }
+            guard servable.engine.isMeasured else { continue }
+            let now = Clock.now()
+            servable.costs.record(rows: jobs[position].rows ?? 1, nanoseconds: now - began)
+            began = now
+        }
+    }
+
+    /// - Returns: `false`: it failed as a batch, and nothing is done.
+    private mutating func together(
+        _ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64
+    ) -> Bool {
+        let done = batch(&jobs, range, servable) { (job, outputs, rows, _) throws(ScatterError) in
+            do throws(ArenaFull) {
+                job.outcome = .outputs(try outputs.next(rows, in: &job.exchange.arena))
+            } catch {
+                job.outcome = .refused(.arena(error))
+            }
+        }
+        guard let rows = done else { return false }
+        servable.costs.record(rows: rows, nanoseconds: Clock.now() - began)
+        tally.countBatch(calls: range.count)
+        return true
+    }
+
+    /// Both ways: each call gets what it gave alone, and is compared with what it gave in the batch.
+    private mutating func both(_ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64) {
+        alone(&jobs, range, servable, began: began)
+        for index in range { guard case .outputs = jobs[ready[index]].outcome else { return } }
+        let again = Clock.now()
+        var agrees = true
+        let done = batch(&jobs, range, servable) { (job, outputs, rows, arena) throws(ScatterError) in
+            guard case .outputs(let own) = job.outcome else { return }
+            do throws(ArenaFull) {
+                let other = try outputs.next(rows, in: &arena)
+                agrees = agrees && Agreement.holds(own, other)
+            } catch {
+                throw .arena(error)
+            }
+        }
+        if let rows = done, agrees {
+            servable.costs.record(rows: rows, nanoseconds: Clock.now() - again)
+            if differ(jobs, range) { servable.trust.agreed() }
+        } else if servable.trust.disagreed() {
+            log(
+                "model '\(servable.name)' answers calls that run together otherwise than one by one: "
+                    + "from now on each runs by itself")
+        }
+    }
+
+    /// Rows that are all the same prove nothing.
+    private func differ(_ jobs: [Job], _ range: Range<Int>) -> Bool {
+        let first = jobs[ready[range.lowerBound]].work.inputs
+        for index in range.dropFirst() {
+            let other = jobs[ready[index]].work.inputs
+            for input in first.indices where first[input].content != other[input].content { return true }
+        }
+        return false
+    }
+
+    /// Runs the jobs as one and deals out to each. - Returns: the rows; `nil`: it cannot be done.
+    private mutating func batch(
+        _ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable,
+        _ take: (inout Job, inout Scattering, _ rows: Int, inout Arena) throws(ScatterError) -> Void
+    ) -> Int? {
+        defer { arena.reset() }
+        let ready = ready
+        var rows = 0
+        for index in range { rows += jobs[ready[index]].rows ?? 0 }
+        let work: Work
+        do throws(ArenaFull) {
+            work = try Gathering.gather(range.count, { jobs[ready[range.lowerBound + $0]].work }, in: &arena)
+        } catch {
+            return nil
+        }
+        var isDealtOut = false
+        do throws(RunError) {
+            try servable.engine.run(work, in: &arena) { (outputs, arena) in
+                do throws(ScatterError) {
+                    var outputs = try Scattering(outputs, rows: rows, in: &arena)
+                    for index in range {
+                        try take(&jobs[ready[index]], &outputs, jobs[ready[index]].rows ?? 0, &arena)
+                    }
+                    isDealtOut = true
+                } catch {}
+            }
+        } catch {
+            return nil
+        }
+        return isDealtOut ? rows : nil
+    }
+}

@@ -1,0 +1,168 @@
+// Enters: the calls that one turn found. Leaves: their answers, in the order in which they came. Who runs what, and where.
+import GRPC
+import HTTP2
+import Memory
+import Tensors
+
+/// The calls of a turn: those for the same model run together.
+struct Gathered {
+    /// Where in the groups a call is; or among those that were refused before they had a model.
+    enum Place {
+        case job(group: Int, index: Int)
+        case refused(Int)
+    }
+
+    struct Refused {
+        let refusal: Refusal
+        let id: ByteView
+        let exchange: Exchange
+        let connection: UInt64
+    }
+
+    /// The first `groupCount` are in use; the others keep their memory for the next turn.
+    private(set) var groups: [Group] = []
+    private(set) var groupCount = 0
+    private(set) var refused: [Refused] = []
+    /// In the order in which they came.
+    private(set) var order: [Place] = []
+
+    var isEmpty: Bool { order.isEmpty }
+
+    mutating func append(_ job: Job, isLong: Bool) {
+        var group = 0
+        while group < groupCount, !(groups[group].isLong == isLong && groups[group].takes(job)) { group += 1 }
+        if group == groupCount {
+            if groupCount == groups.count { groups.append(Group()) }
+            groups[group].isLong = isLong
+            groupCount += 1
+        }
+        order.append(.job(group: group, index: groups[group].jobs.count))
+        groups[group].jobs.append(job)
+        groups[group].rows += job.rows ?? 1
+    }
+
+    mutating func append(_ refused: Refused) {
+        order.append(.refused(self.refused.count))
+        self.refused.append(refused)
+    }
+
+    mutating func run(_ group: Int, on runner: inout Runner) { runner.run(&groups[group].jobs) }
+
+    mutating func removeAll() {
+        for group in 0..<groupCount {
+            groups[group].jobs.removeAll(keepingCapacity: true)
+            groups[group].rows = 0
+        }
+        groupCount = 0
+        refused.removeAll(keepingCapacity: true)
+        order.removeAll(keepingCapacity: true)
+    }
+}
+
+extension Shard {
+    /// Takes a call that fits its model, unless it could not be answered in time.
+    func gather(_ job: Job) throws(Refusal) {
+        let servable = job.servable
+        let isLong = servable.isLong(rows: job.rows ?? 1, budgetNanoseconds: limits.shardRunNanoseconds)
+        if isLong && servable.isFull {
+            server.tally.count(.refusedAtDoor)
+            throw .queueFull(model: servable.name, callsMax: servable.settings.queueMax)
+        }
+        if job.deadline < .max { try checkDeadline(job, isLong: isLong) }
+        if isLong {
+            servable.submitted(job)
+            rpcs[job.exchange.seat].isWithExecutor = true
+        }
+        job.exchange.hold()
+        gathered.append(job, isLong: isLong)
+    }
+
+    private func checkDeadline(_ job: Job, isLong: Bool) throws(Refusal) {
+        guard now < job.deadline else { throw .deadlinePassed }
+        guard isLong,
+            let expected = job.servable.expectedNanoseconds(rows: job.rows ?? 1, executors: limits.executors),
+            expected > job.deadline - now
+        else { return }
+        server.tally.count(.refusedAtDoor)
+        throw .tooLate(
+            model: job.servable.name, milliseconds: (expected + 999_999) / 1_000_000,
+            leftMilliseconds: (job.deadline - now) / 1_000_000)
+    }
+
+    /// A stream's message that was refused before it had a model.
+    func gather(_ refusal: Refusal, id: ByteView, of exchange: Exchange, connection: UInt64) {
+        exchange.hold()
+        gathered.append(Gathered.Refused(refusal: refusal, id: id, exchange: exchange, connection: connection))
+    }
+
+    /// Runs what was gathered, and answers in the order in which it came. What is long goes to the executors.
+    func runGathered() {
+        while !gathered.isEmpty {
+            // To answer a stream may gather its next messages: those are the next round's.
+            swap(&gathered, &round)
+            for group in 0..<round.groupCount where !round.groups[group].isLong { round.run(group, on: &runner) }
+            for place in round.order {
+                switch place {
+                case .refused(let index):
+                    let refused = round.refused[index]
+                    deliver(refused.exchange, refused.connection, .failure(refused.refusal), id: refused.id)
+                case .job(let group, let index):
+                    if !round.groups[group].isLong { deliver(round.groups[group].jobs[index]) }
+                }
+            }
+            for group in 0..<round.groupCount where round.groups[group].isLong {
+                for job in round.groups[group].jobs { server.executors.submit(Ticket(job, from: door, now: now)) }
+            }
+            round.removeAll()
+        }
+    }
+
+    /// What executors have brought.
+    func takeMail() {
+        door.mailbox.take { parcel in
+            guard let ticket = parcel as? Ticket else { preconditionFailure("a parcel that is no ticket") }
+            rpcs[ticket.job.exchange.seat].isWithExecutor = false
+            deliver(ticket.job)
+        }
+    }
+
+    private func deliver(_ job: Job) {
+        switch job.outcome {
+        case .outputs(let outputs):
+            let answer = Answer(provenance: job.provenance, id: job.id, outputs: outputs, form: job.form)
+            deliver(job.exchange, job.connection, .success(answer), id: job.id)
+        case .refused(let refusal): deliver(job.exchange, job.connection, .failure(refusal), id: job.id)
+        case .abandoned, .waiting: deliver(job.exchange, job.connection, nil, id: job.id)
+        }
+    }
+
+    /// `nil`: nobody waits for it any more.
+    private func deliver(_ exchange: Exchange, _ key: UInt64, _ result: Result<Answer, Refusal>?, id: ByteView) {
+        guard let connection = connection(key) else { return exchanges.release(orphan: exchange) }
+        connection.session.release(exchange)
+        touch(connection)
+        guard let result, !rpcs[exchange.seat].isOver, !exchange.isClosed else { return }
+        connection.deliver(exchange, result, id: id)
+    }
+}
+
+extension Connection {
+    func deliver(_ exchange: Exchange, _ result: Result<Answer, Refusal>, id: ByteView) {
+        let method = shard.rpcs[exchange.seat].method
+        do throws(Refusal) {
+            switch method.shape {
+            case .unary:
+                switch result {
+                case .success(let answer):
+                    try self.answer(exchange, answer, in: method == .modelInfer ? .openInference : .prediction)
+                case .failure(let refusal): throw refusal
+                }
+            default:
+                try answer(exchange, result, id: id, method)
+                if !exchange.isHeld { try stream(exchange, method, wasSent: false) }
+            }
+        } catch {
+            refuse(exchange, error)
+        }
+    }
+}
