@@ -1,4 +1,4 @@
-// Enters: a model that was just loaded. Leaves: what a call of one row costs, if it takes one of zeros.
+// Enters: a model that was just loaded. Leaves: what its calls cost, and whether they may run together.
 import Batching
 import Memory
 import Reactor
@@ -6,50 +6,146 @@ import Serving
 import Tensors
 
 extension Servable {
-    /// Runs a call of one row some times: so that its cost is known before the first caller comes, and the runtime has done
-    /// what it does only once. A model that takes no zeros is measured by its first callers instead.
+    /// Runs rows of our own, one by one and together: so that the cost is known before the first caller comes, the runtime
+    /// has done what it does only once, and rows are known to be independent of each other. A model that takes no rows of ours
+    /// is measured by its first callers instead.
     func measure() {
         guard engine.isMeasured else { return }
-        var arena = Arena(bytesMax: 64 << 20)
-        let began = Clock.now()
-        for round in 0..<8 {
-            defer { arena.reset() }
-            let before = Clock.now()
-            do throws(Unmeasurable) { try run(in: &arena) } catch { return }
-            let after = Clock.now()
-            // The first run pays for what is done once.
-            if round > 0 || after - began > Self.measuringNanoseconds {
-                costs.record(rows: 1, nanoseconds: after - before)
-            }
-            if after - began > Self.measuringNanoseconds { return }
-        }
-    }
-
-    private static var measuringNanoseconds: Int64 { 50_000_000 }
-    /// A larger call of zeros would tell nothing.
-    private static var bytesMax: Int { 16 << 20 }
-
-    private struct Unmeasurable: Error {}
-
-    private func run(in arena: inout Arena) throws(Unmeasurable) {
+        var rehearsal = Rehearsal(self)
         do {
-            var work = Work(inputs: List(), outputs: List())
-            for input in engine.signature.inputs { try work.inputs.append(Self.zeros(input, in: &arena), in: &arena) }
-            for position in engine.signature.outputs.indices { try work.outputs.append(position, in: &arena) }
-            try engine.run(work, in: &arena) { (_, _) in }
-        } catch {
-            throw Unmeasurable()
+            try rehearsal.time()
+            // Values that are too small or too large for a model give the same answer for every row, which proves nothing.
+            for scale in [1.0, 100, 10_000] where trust.canBatch {
+                switch try rehearsal.compare(scale: scale) {
+                case .indifferent: continue
+                case .agreed: return trust.prove()
+                case .disagreed:
+                    _ = trust.disagreed()
+                    return
+                }
+            }
+        } catch {}
+    }
+}
+
+/// Runs of a model before anybody can call it.
+private struct Rehearsal: ~Copyable {
+    enum Outcome {
+        case agreed, disagreed
+        /// All rows got the same answer.
+        case indifferent
+    }
+
+    private struct Unfit: Error {}
+
+    private static let nanosecondsMax: Int64 = 50_000_000
+    /// A larger call of ours would tell nothing.
+    private static let bytesMax = 16 << 20
+    private static let rows = 5
+
+    private let servable: Servable
+    private var arena = Arena(bytesMax: 256 << 20)
+    private var random = SplitMix(seed: 1)
+    private let began = Clock.now()
+
+    init(_ servable: Servable) { self.servable = servable }
+
+    private var isLong: Bool { Clock.now() - began > Self.nanosecondsMax }
+
+    /// What one row costs. The first run pays for what is done once.
+    mutating func time() throws {
+        let work = try work(scale: 0)
+        for round in 0..<8 {
+            let before = Clock.now()
+            try servable.engine.run(work, in: &arena) { (_, _) in }
+            if round > 0 || isLong { servable.costs.record(rows: 1, nanoseconds: Clock.now() - before) }
+            if isLong { return }
         }
     }
 
-    /// Every free dimension is 1; texts are empty.
-    private static func zeros(_ input: TensorSpecification, in arena: inout Arena) throws -> Tensor {
+    /// Rows of random values, one by one and together.
+    mutating func compare(scale: Double) throws -> Outcome {
+        arena.reset()
+        var works = List<Work>()
+        var alone = List<List<Tensor>>()
+        for _ in 0..<Self.rows {
+            // A model that takes long is trusted by what its callers send.
+            if isLong { throw Unfit() }
+            let work = try work(scale: scale)
+            try works.append(work, in: &arena)
+            let outputs = try servable.engine.run(work, in: &arena)
+            try alone.append(outputs, in: &arena)
+        }
+        let batch = try Gathering.gather(Self.rows, { works[$0] }, in: &arena)
+        var outcome = Outcome.indifferent
+        try servable.engine.run(batch, in: &arena) { (outputs, arena) in
+            guard var outputs = try? Scattering(outputs, rows: Self.rows, in: &arena) else {
+                outcome = .disagreed
+                return
+            }
+            for row in 0..<Self.rows {
+                guard let own = try? outputs.next(1, in: &arena) else { return }
+                if !Agreement.holds(alone[row], own) { outcome = .disagreed }
+                if outcome == .indifferent, Self.differ(alone[0], alone[row]) { outcome = .agreed }
+            }
+        }
+        return outcome
+    }
+
+    private static func differ(_ left: List<Tensor>, _ right: List<Tensor>) -> Bool {
+        left.indices.contains { left[$0].content != right[$0].content }
+    }
+
+    private mutating func work(scale: Double) throws -> Work {
+        var work = Work(inputs: List(), outputs: List())
+        for input in servable.engine.signature.inputs {
+            let tensor = try tensor(input, scale: scale)
+            try work.inputs.append(tensor, in: &arena)
+        }
+        for position in servable.engine.signature.outputs.indices { try work.outputs.append(position, in: &arena) }
+        return work
+    }
+
+    /// Every free dimension is 1.
+    private mutating func tensor(_ input: TensorSpecification, scale: Double) throws -> Tensor {
         var shape = List<Int64>()
         for dimension in input.shape ?? [1] { try shape.append(max(1, dimension), in: &arena) }
         var tensor = Tensor(name: try arena.copy(input.name), type: input.type, shape: shape, content: .empty)
-        let (bytes, overflow) = try tensor.elementCount().multipliedReportingOverflow(by: input.type.byteCount ?? 4)
-        guard !overflow, bytes <= bytesMax else { throw Unmeasurable() }
-        tensor.content = try arena.copy([UInt8](repeating: 0, count: bytes))
+        let elements = try tensor.elementCount()
+        guard elements <= Self.bytesMax / 8 else { throw Unfit() }
+        var bytes: [UInt8] = []
+        for _ in 0..<elements {
+            let value = Double(random.next() % 2_000_001) / 1_000_000 - 1
+            append(value * scale, input.type, to: &bytes)
+        }
+        tensor.content = try arena.copy(bytes)
         return tensor
+    }
+
+    private func append(_ value: Double, _ type: ElementType, to bytes: inout [UInt8]) {
+        func add<Integer: FixedWidthInteger>(_ integer: Integer) {
+            var rest = integer
+            for _ in 0..<Integer.bitWidth / 8 {
+                bytes.append(UInt8(truncatingIfNeeded: rest))
+                rest >>= 8
+            }
+        }
+        // Whole numbers may be places in a table: they stay small.
+        let small = Int(abs(value)) % 2 + (value > 0 ? 1 : 0)
+        switch type {
+        case .bool: add(UInt8(small > 0 ? 1 : 0))
+        case .uint8, .int8: add(UInt8(small))
+        case .uint16, .int16: add(UInt16(small))
+        case .uint32, .int32: add(UInt32(small))
+        case .uint64, .int64: add(UInt64(small))
+        case .float16: add(Float16(value).bitPattern)
+        case .bfloat16: add(UInt16(Float(value).bitPattern >> 16))
+        case .float32: add(Float(value).bitPattern)
+        case .float64: add(value.bitPattern)
+        case .bytes:
+            let text = value == 0 ? "" : "\(small) \(Int(value * 1000))"
+            add(UInt32(text.utf8.count))
+            bytes += text.utf8
+        }
     }
 }

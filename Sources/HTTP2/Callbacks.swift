@@ -36,9 +36,22 @@ import Memory
     }
 }
 
-private func session(_ context: UnsafeMutableRawPointer?) -> Session {
+/// The session that nghttp2 calls for. Lent, not counted: it owns nghttp2's session and outlives the call.
+@inline(__always)
+private func with(_ context: UnsafeMutableRawPointer?, _ body: (Session) -> CInt) -> CInt {
     guard let context = unsafe context else { preconditionFailure("nghttp2 lost the session") }
-    return unsafe Unmanaged<Session>.fromOpaque(context).takeUnretainedValue()
+    return unsafe Unmanaged<Session>.fromOpaque(context)._withUnsafeGuaranteedRef { body($0) }
+}
+
+/// The session, and the exchange of a stream; 0 if the stream has none. Lent, not counted: the pool owns exchanges.
+@inline(__always)
+private func with(
+    _ context: UnsafeMutableRawPointer?, _ raw: OpaquePointer?, _ id: Int32, _ body: (Session, Exchange) -> CInt
+) -> CInt {
+    unsafe with(context) { session in
+        guard let data = unsafe nghttp2_session_get_stream_user_data(raw, id) else { return 0 }
+        return unsafe Unmanaged<Exchange>.fromOpaque(data)._withUnsafeGuaranteedRef { body(session, $0) }
+    }
 }
 
 private func exchange(_ raw: OpaquePointer?, _ id: Int32) -> Exchange? {
@@ -47,96 +60,117 @@ private func exchange(_ raw: OpaquePointer?, _ id: Int32) -> Exchange? {
 }
 
 private let onBeginFrame: nghttp2_on_begin_frame_callback = { _, header, context in
-    guard let header = unsafe header?.pointee else { return 0 }
-    unsafe session(context).noteFrame(type: header.type, flags: header.flags, bytes: header.length)
-    return 0
+    unsafe with(context) { session in
+        guard let header = unsafe header?.pointee else { return 0 }
+        session.noteFrame(type: header.type, flags: header.flags, bytes: header.length)
+        return 0
+    }
 }
 
 private let onBeginHeaders: nghttp2_on_begin_headers_callback = { raw, frame, context in
-    let session = unsafe session(context)
-    guard let frame = unsafe frame?.pointee else { return 0 }
-    if session.role == .server, unsafe frame.headers.cat == NGHTTP2_HCAT_REQUEST {
-        let id = unsafe frame.hd.stream_id
-        // nghttp2 counts streams until they are closed; a stream counts with us until its handler has ended and its
-        // answer has left, with as many again allowed to be on their way out.
-        if session.open >= 2 * session.limits.streamsMax || session.isTerminating {
-            _ = unsafe nghttp2_submit_rst_stream(raw, 0, id, ErrorCode.refusedStream.rawValue)
-            return 0
+    unsafe with(context) { session in
+        guard let frame = unsafe frame else { return 0 }
+        if session.role == .server, unsafe frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
+            let id = unsafe frame.pointee.hd.stream_id
+            // nghttp2 counts streams until they are closed; a stream counts with us until its handler has ended and its
+            // answer has left, with as many again allowed to be on their way out.
+            if session.open >= 2 * session.limits.streamsMax || session.isTerminating {
+                _ = unsafe nghttp2_submit_rst_stream(raw, 0, id, ErrorCode.refusedStream.rawValue)
+                session.headed = nil
+                return 0
+            }
+            let exchange = session.opened(id)
+            _ = unsafe nghttp2_session_set_stream_user_data(raw, id, Unmanaged.passUnretained(exchange).toOpaque())
+            session.headed = exchange
+        } else {
+            session.headed = unsafe exchange(raw, frame.pointee.hd.stream_id)
         }
-        let exchange = session.opened(id)
-        _ = unsafe nghttp2_session_set_stream_user_data(raw, id, Unmanaged.passUnretained(exchange).toOpaque())
+        session.headBeganNanoseconds = session.now
+        return 0
     }
-    session.headBeganNanoseconds = session.now
-    return 0
 }
 
-private let onHeader: nghttp2_on_header_callback = { raw, frame, name, nameBytes, value, valueBytes, _, context in
-    let session = unsafe session(context)
-    guard let frame = unsafe frame, let exchange = unsafe exchange(raw, frame.pointee.hd.stream_id) else { return 0 }
-    exchange.keep(
-        name: unsafe ByteView(start: name, count: nameBytes), value: unsafe ByteView(start: value, count: valueBytes),
-        listBytesMax: session.limits.headerListBytesMax, fieldsMax: session.limits.headerFieldsMax,
-        isTrailer: exchange.headIsComplete)
-    return 0
+private let onHeader: nghttp2_on_header_callback = { _, _, name, nameBytes, value, valueBytes, _, context in
+    unsafe with(context) { session in
+        guard let exchange = session.headed else { return 0 }
+        exchange.keep(
+            name: unsafe ByteView(start: name, count: nameBytes),
+            value: unsafe ByteView(start: value, count: valueBytes),
+            listBytesMax: session.limits.headerListBytesMax, fieldsMax: session.limits.headerFieldsMax,
+            isTrailer: exchange.headIsComplete)
+        return 0
+    }
 }
 
 private let onDataChunk: nghttp2_on_data_chunk_recv_callback = { raw, _, id, bytes, count, context in
-    let session = unsafe session(context)
-    session.acknowledgeConnection(count)
-    guard let exchange = unsafe exchange(raw, id) else { return 0 }
-    unsafe session.received(ByteView(start: bytes, count: count), of: exchange)
-    return 0
+    _ = unsafe with(context) { session in
+        session.acknowledgeConnection(count)
+        return 0
+    }
+    return unsafe with(context, raw, id) { session, exchange in
+        unsafe session.received(ByteView(start: bytes, count: count), of: exchange)
+        return 0
+    }
 }
 
 private let onFrame: nghttp2_on_frame_recv_callback = { raw, frame, context in
-    let session = unsafe session(context)
     guard let header = unsafe frame?.pointee.hd else { return 0 }
-    let type = UInt32(header.type)
-    if type == NGHTTP2_RST_STREAM.rawValue { session.peerReset() }
-    guard type == NGHTTP2_HEADERS.rawValue || type == NGHTTP2_DATA.rawValue else { return 0 }
-    session.lastRequestNanoseconds = session.now
-    if type == NGHTTP2_HEADERS.rawValue { session.headBeganNanoseconds = nil }
-    guard let exchange = unsafe exchange(raw, header.stream_id) else { return 0 }
-    session.frameEnded(
-        exchange, isHeaders: type == NGHTTP2_HEADERS.rawValue,
-        isEnd: UInt32(header.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0)
-    return 0
+    let isHeaders = UInt32(header.type) == NGHTTP2_HEADERS.rawValue
+    let isReset = UInt32(header.type) == NGHTTP2_RST_STREAM.rawValue
+    guard isHeaders || isReset || UInt32(header.type) == NGHTTP2_DATA.rawValue else { return 0 }
+    _ = unsafe with(context) { session in
+        if isReset { session.peerReset() } else { session.lastRequestNanoseconds = session.now }
+        if isHeaders { session.headBeganNanoseconds = nil }
+        return 0
+    }
+    if isReset { return 0 }
+    return unsafe with(context, raw, header.stream_id) { session, exchange in
+        session.frameEnded(
+            exchange, isHeaders: isHeaders, isEnd: UInt32(header.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0)
+        return 0
+    }
 }
 
 private let onInvalidFrame: nghttp2_on_invalid_frame_recv_callback = { _, _, _, context in
-    let session = unsafe session(context)
-    session.headBeganNanoseconds = nil
-    session.madeToReset()
-    return 0
+    unsafe with(context) { session in
+        session.headBeganNanoseconds = nil
+        session.madeToReset()
+        return 0
+    }
 }
 
 /// Of no use to us: `onBeginFrame` has counted it.
 private let onExtension: nghttp2_unpack_extension_callback = { _, _, _, _ in CInt(NGHTTP2_ERR_CANCEL.rawValue) }
 
 private let onFrameSent: nghttp2_on_frame_send_callback = { raw, frame, context in
-    let session = unsafe session(context)
     guard let frame = unsafe frame else { return 0 }
     let header = unsafe frame.pointee.hd
     switch UInt32(header.type) {
     case NGHTTP2_RST_STREAM.rawValue:
-        if unsafe frame.pointee.rst_stream.error_code != ErrorCode.noError.rawValue { session.madeToReset() }
-    case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue:
-        session.idleFrames.refund(4)
-        // The reply is whole; the peer need not send the rest of what nobody reads (RFC 9113, 8.1).
-        if UInt32(header.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0, session.role == .server,
-            let exchange = unsafe exchange(raw, header.stream_id), !exchange.hasEnded
-        {
-            _ = unsafe nghttp2_submit_rst_stream(raw, 0, header.stream_id, ErrorCode.noError.rawValue)
+        return unsafe with(context) { session in
+            if unsafe frame.pointee.rst_stream.error_code != ErrorCode.noError.rawValue { session.madeToReset() }
+            return 0
         }
-    default: break
+    case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue:
+        return unsafe with(context, raw, header.stream_id) { session, exchange in
+            session.idleFrames.refund(4)
+            // The reply is whole; the peer need not send the rest of what nobody reads (RFC 9113, 8.1).
+            if UInt32(header.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0, session.role == .server,
+                !exchange.hasEnded
+            {
+                _ = unsafe nghttp2_submit_rst_stream(raw, 0, header.stream_id, ErrorCode.noError.rawValue)
+            }
+            return 0
+        }
+    default: return 0
     }
-    return 0
 }
 
 private let onStreamClose: nghttp2_on_stream_close_callback = { raw, id, code, context in
-    guard let exchange = unsafe exchange(raw, id) else { return 0 }
-    unsafe session(context).closed(exchange, code: code)
-    return 0
+    unsafe with(context, raw, id) { session, exchange in
+        session.closed(exchange, code: code)
+        return 0
+    }
 }
 
 /// nghttp2 asks how much of the reply may go into a DATA frame: as much as the windows and the peer's frame size allow.
@@ -146,37 +180,44 @@ private let onReadLength: nghttp2_data_source_read_length_callback = { _, _, _, 
 
 private let onRead: nghttp2_data_source_read_callback = { raw, id, _, length, flags, source, context in
     guard let source = unsafe source, let flags = unsafe flags else { return 0 }
-    let exchange = unsafe Unmanaged<Exchange>.fromOpaque(source.pointee.ptr).takeUnretainedValue()
-    let bytes = min(length, exchange.outBytes)
-    if bytes == exchange.outBytes {
-        if exchange.outEnds {
-            unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-            if exchange.trailerFields.count > 0 {
-                unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-                unsafe session(context).submitTrailers(exchange)
+    return unsafe Unmanaged<Exchange>.fromOpaque(source.pointee.ptr)._withUnsafeGuaranteedRef { exchange in
+        let bytes = min(length, exchange.outBytes)
+        if bytes == exchange.outBytes {
+            if exchange.outEnds {
+                unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+                if exchange.trailerFields.count > 0 {
+                    unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+                    _ = unsafe with(context) { session in
+                        session.submitTrailers(exchange)
+                        return 0
+                    }
+                }
+            } else if bytes == 0 {
+                exchange.outIsDeferred = true
+                return Int(NGHTTP2_ERR_DEFERRED.rawValue)
             }
-        } else if bytes == 0 {
-            exchange.outIsDeferred = true
-            return Int(NGHTTP2_ERR_DEFERRED.rawValue)
         }
+        unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
+        return bytes
     }
-    unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
-    return bytes
 }
 
-private let onSendData: nghttp2_send_data_callback = { _, frame, header, length, source, context in
-    let session = unsafe session(context)
-    guard let source = unsafe source else { return 0 }
-    // nghttp2 would go on with the next frame as long as windows allow it: the frame is asked for again by the next `send`.
-    if session.outbox.count >= session.outboxBytesMax {
-        session.isOutboxFull = true
-        return CInt(NGHTTP2_ERR_WOULDBLOCK.rawValue)
+private let onSendData: nghttp2_send_data_callback = { _, _, header, length, source, context in
+    unsafe with(context) { session in
+        // nghttp2 would go on with the next frame as long as windows allow it: the frame is asked for again by the next
+        // `send`.
+        if session.outbox.count >= session.outboxBytesMax {
+            session.isOutboxFull = true
+            return CInt(NGHTTP2_ERR_WOULDBLOCK.rawValue)
+        }
+        guard let pointer = unsafe source?.pointee.ptr else { return 0 }
+        return unsafe Unmanaged<Exchange>.fromOpaque(pointer)._withUnsafeGuaranteedRef { exchange in
+            unsafe session.outbox.append(ByteView(start: header, count: 9))
+            exchange.drain(length) { piece in session.outbox.reference(piece) }
+            session.sentBody(exchange)
+            return 0
+        }
     }
-    let exchange = unsafe Unmanaged<Exchange>.fromOpaque(source.pointee.ptr).takeUnretainedValue()
-    unsafe session.outbox.append(ByteView(start: header, count: 9))
-    exchange.drain(length) { piece in session.outbox.reference(piece) }
-    session.sentBody(exchange)
-    return 0
 }
 
 func dataProvider(_ exchange: Exchange) -> nghttp2_data_provider {

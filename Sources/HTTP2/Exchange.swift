@@ -166,16 +166,20 @@ public final class Exchange {
             return
         }
         do throws(ArenaFull) {
-            let value = try headArena.copy(value)
             if name.count > 0 && name[0] == UInt8(ascii: ":") {
-                if name == ":path" { head.path = value }
-                if name == ":method" { head.method = value }
-                if name == ":scheme" { head.scheme = value }
-                if name == ":authority" { head.authority = value }
-                if name == ":status" { head.status = value }
+                let value = try headArena.copy(value)
+                switch name.count {
+                case 5 where name == ":path": head.path = value
+                case 7 where name == ":method": head.method = value
+                case 7 where name == ":scheme": head.scheme = value
+                case 7 where name == ":status": head.status = value
+                case 10 where name == ":authority": head.authority = value
+                default: break
+                }
                 return
             }
-            let field = Field(name: try headArena.copy(name), value: value)
+            let both = try headArena.join(name.count + value.count, alignment: 1, 2) { $0 == 0 ? name : value }
+            let field = Field(name: both.prefix(name.count), value: both.dropFirst(name.count))
             if isTrailer {
                 try trailers.append(field, in: &headArena)
             } else {
@@ -209,6 +213,8 @@ public final class ExchangePool {
     private var all: [Exchange] = []
     private var resting: [Int] = []
     private let arenaBytesMax: Int
+    /// Where nghttp2 takes its memory: streams, header fields, frames, for all sessions of the shard.
+    let slab = Slab()
     /// Memory of bodies that stays with resting seats, so that the next large body need not ask for it; and its bound.
     private var bodyBytesKept = 0
     private static let bodyBytesKeptMax = 32 << 20

@@ -38,6 +38,8 @@ public import Memory
     public internal(set) var framesReceived = 0
     /// A frame that carries a request (HEADERS or DATA) came at this time.
     public internal(set) var lastRequestNanoseconds: Int64 = 0
+    /// The exchange whose header block is being read: nghttp2 would have to look it up for each field.
+    var headed: Exchange?
     /// A header block has begun and not ended.
     public internal(set) var headBeganNanoseconds: Int64?
     public internal(set) var isGoingAway = false
@@ -70,10 +72,11 @@ public import Memory
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         var made: OpaquePointer?
         let options = unsafe Library.shared.options
+        var memory = unsafe memory(of: exchanges.slab)
         let result =
             role == .server
-            ? unsafe nghttp2_session_server_new2(&made, Library.shared.callbacks, context, options)
-            : unsafe nghttp2_session_client_new2(&made, Library.shared.callbacks, context, options)
+            ? unsafe nghttp2_session_server_new3(&made, Library.shared.callbacks, context, options, &memory)
+            : unsafe nghttp2_session_client_new3(&made, Library.shared.callbacks, context, options, &memory)
         guard result == 0, let made = unsafe made else { fatalError("no memory for a session") }
         unsafe session = made
         submitSettings()

@@ -44,12 +44,18 @@ public struct ArenaFull: Error, Equatable {
     }
 
     /// Room for `bytes` bytes on a multiple of `alignment` (a power of two, at most 64). What is in it is undefined.
+    @inline(__always)
     @unsafe public mutating func allocate(bytes: Int, alignment: Int) throws(ArenaFull) -> UnsafeMutableRawPointer {
         let start = (used + alignment - 1) & ~(alignment - 1)
         if bytes <= capacity - start, start <= capacity, let base = unsafe base {
             used = start + bytes
             return unsafe base + start
         }
+        return try unsafe allocateInNewChunk(bytes)
+    }
+
+    @inline(never)
+    private mutating func allocateInNewChunk(_ bytes: Int) throws(ArenaFull) -> UnsafeMutableRawPointer {
         try grow(toHold: bytes)
         used = bytes
         return unsafe base.unsafelyUnwrapped

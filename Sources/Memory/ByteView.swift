@@ -110,7 +110,12 @@ extension ByteView: Hashable {
         return unsafe compareBytes(left.start.unsafelyUnwrapped, right.start.unsafelyUnwrapped, left.count)
     }
 
-    public static func == (left: ByteView, right: StaticString) -> Bool { left == ByteView(right) }
+    @inline(__always)
+    public static func == (left: ByteView, right: StaticString) -> Bool {
+        // Mostly they differ in length already: names of headers and fields.
+        guard left.count == right.utf8CodeUnitCount else { return false }
+        return unsafe left.count == 0 || compareBytes(left.start.unsafelyUnwrapped, right.utf8Start, left.count)
+    }
 
     public func hash(into hasher: inout Hasher) { hasher.combine(fnv1a) }
 

@@ -1,6 +1,5 @@
 // Enters: a model that was loaded, or why it was not. Leaves: a version that can be leased, and its state.
 public import Memory
-import Synchronization
 public import Tensors
 
 /// Where a version stands.
@@ -30,8 +29,8 @@ public final class Version<Model: Sendable>: Sendable {
 
     public let number: Int64
     public let slot: Slot
-    private let loaded = AtomicLazyReference<Loaded>()
-    private let failure = AtomicLazyReference<Failure>()
+    private let loaded = Publication()
+    private let failure = Publication()
 
     init(number: Int64, slot: Slot) {
         self.number = number
@@ -40,21 +39,20 @@ public final class Version<Model: Sendable>: Sendable {
 
     /// `digest`: SHA-256 of the artifact, 32 bytes; empty where there is no file.
     public func becomeReady(_ model: Model, digest: [UInt8]) {
-        let loaded = Loaded(model: model, digest: digest)
-        precondition(self.loaded.storeIfNil(loaded) === loaded, "version \(number) was loaded twice")
+        precondition(loaded.publish(Loaded(model: model, digest: digest)), "version \(number) was loaded twice")
     }
 
-    public func fail(_ sentence: String) { _ = failure.storeIfNil(Failure(sentence)) }
+    public func fail(_ sentence: String) { _ = failure.publish(Failure(sentence)) }
 
     public var state: VersionState {
-        if loaded.load() != nil { return .ready }
-        if let failure = failure.load() { return .failed(failure.sentence) }
+        if loaded.load(as: Loaded.self) != nil { return .ready }
+        if let failure = failure.load(as: Failure.self) { return .failed(failure.object.sentence) }
         return .loading
     }
 
     /// The model, once it is ready.
-    public var model: Model? { loaded.load()?.model }
+    public var model: Model? { loaded.load(as: Loaded.self)?.object.model }
 
     /// SHA-256 of the artifact, once it is ready. Lives as long as the version.
-    public var digest: ByteView { loaded.load()?.digest.view ?? .empty }
+    public var digest: ByteView { loaded.load(as: Loaded.self)?.object.digest.view ?? .empty }
 }

@@ -163,7 +163,17 @@ public struct WireReader: BitwiseCopyable {
         return message[offset..<offset + bytes]
     }
 
+    @inline(__always)
     mutating func varint() throws(WireError) -> UInt64 {
+        if offset < message.count, message[offset] < 0x80 {
+            offset += 1
+            return UInt64(message[offset - 1])
+        }
+        return try longVarint()
+    }
+
+    @inline(never)
+    private mutating func longVarint() throws(WireError) -> UInt64 {
         var value: UInt64 = 0
         var shift: UInt64 = 0
         while offset < message.count {

@@ -37,7 +37,14 @@ public import Memory
     /// Bytes of all pieces, the headroom included.
     public var count: Int { buffer.count + referencedBytes }
 
+    @inline(__always)
     public mutating func varint(_ value: UInt64, in arena: inout Arena) throws(ArenaFull) {
+        if value <= 0x7f { return try buffer.append(UInt8(truncatingIfNeeded: value), in: &arena) }
+        try longVarint(value, in: &arena)
+    }
+
+    @inline(never)
+    private mutating func longVarint(_ value: UInt64, in arena: inout Arena) throws(ArenaFull) {
         var rest = value
         while rest > 0x7f {
             try buffer.append(UInt8(truncatingIfNeeded: rest) | 0x80, in: &arena)

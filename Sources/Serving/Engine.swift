@@ -36,14 +36,10 @@ public enum Engine: Sendable {
         }
     }
 
-    func run(_ work: Work, in arena: inout Arena) throws(Refusal) -> List<Tensor> {
-        do throws(RunError) {
-            switch self {
-            case .identity(let model): return try model.run(work, in: &arena)
-            case .onnx(let model): return try model.run(work, in: &arena)
-            }
-        } catch {
-            throw .run(error)
+    public func run(_ work: Work, in arena: inout Arena) throws(RunError) -> List<Tensor> {
+        switch self {
+        case .identity(let model): try model.run(work, in: &arena)
+        case .onnx(let model): try model.run(work, in: &arena)
         }
     }
 

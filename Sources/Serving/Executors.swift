@@ -88,8 +88,10 @@ final class Executors: Sendable {
             for (ticket, job) in zip(tickets, jobs) {
                 job.servable.ended(job)
                 ticket.job.outcome = job.outcome
+                if case .refused(let number) = job.outcome { ticket.refusal = runner.refusals[number] }
                 ticket.shard.put(ticket)
             }
+            runner.forgetRefusals()
             tickets.removeAll(keepingCapacity: true)
             jobs.removeAll(keepingCapacity: true)
             took = Clock.now() - began

@@ -7,20 +7,21 @@ import Tensors
 
 /// A call on its way through its model. Until it is delivered its exchange is held: the seat is not given back, and
 /// nobody but who has the job touches the exchange's arena.
-struct Job {
-    enum Outcome {
+struct Job: BitwiseCopyable {
+    enum Outcome: BitwiseCopyable {
         case waiting
         /// In the exchange's arena, or in the inputs' own bytes.
         case outputs(List<Tensor>)
-        case refused(Refusal)
+        /// The number of the refusal with whoever ran it.
+        case refused(Int)
         /// Nobody waits for it any more: it was cancelled or refused before it ran.
         case abandoned
     }
 
-    let exchange: Exchange
+    private let pinnedExchange: Pinned<Exchange>
     /// The shard's key of the connection.
     let connection: UInt64
-    let servable: Servable
+    private let pinnedServable: Pinned<Servable>
     let provenance: Provenance
     /// The caller's id for the call.
     let id: ByteView
@@ -36,9 +37,9 @@ struct Job {
     init(
         _ work: Work, of exchange: Exchange, connection: UInt64, _ call: Call, _ lease: Lease<Servable>, deadline: Int64
     ) {
-        self.exchange = exchange
+        pinnedExchange = Pinned(exchange)
         self.connection = connection
-        servable = lease.model
+        pinnedServable = Pinned(lease.model)
         provenance = lease.provenance
         id = call.id
         form = call.form
@@ -47,6 +48,11 @@ struct Job {
         self.deadline = deadline
         priority = call.priority
     }
+
+    /// The shard's pool keeps it.
+    var exchange: Exchange { pinnedExchange.object }
+    /// The directory keeps it.
+    var servable: Servable { pinnedServable.object }
 }
 
 /// Jobs of one model that may run together, gathered in one turn.

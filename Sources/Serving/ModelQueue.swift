@@ -6,6 +6,8 @@ import Memory
 /// One job on its way between a shard and the executors. Belongs to one thread at a time.
 final class Ticket: Parcel, @unchecked Sendable {
     var job: Job
+    /// Why it was not answered.
+    var refusal: Refusal?
     let shard: ShardDoor
     let submittedNanoseconds: Int64
 

@@ -11,6 +11,8 @@ struct Runner: ~Copyable {
     private var arena: Arena
     private let tally: Tally
     private let log: @Sendable (String) -> Void
+    /// Why jobs were refused, by the number that stands in their outcomes.
+    private(set) var refusals: [Refusal] = []
     /// Positions of the jobs that somebody still waits for.
     private var ready: [Int] = []
 
@@ -56,7 +58,7 @@ struct Runner: ~Copyable {
                 jobs[position].outcome = .abandoned
                 tally.count(.cancelled)
             } else if now >= jobs[position].deadline {
-                jobs[position].outcome = .refused(.deadlinePassed)
+                jobs[position].outcome = refused(.deadlinePassed)
                 tally.count(.expired)
             } else {
                 ready[end] = position
@@ -74,15 +76,23 @@ struct Runner: ~Copyable {
         alone(&jobs, range, servable, began: now)
     }
 
-    private func alone(_ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64) {
+    private mutating func refused(_ refusal: Refusal) -> Job.Outcome {
+        refusals.append(refusal)
+        return .refused(refusals.count - 1)
+    }
+
+    /// The refusals were told.
+    mutating func forgetRefusals() { refusals.removeAll(keepingCapacity: true) }
+
+    private mutating func alone(_ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64) {
         var began = began
         for index in range {
             let position = ready[index]
-            do throws(Refusal) {
+            do throws(RunError) {
                 jobs[position].outcome = .outputs(
                     try servable.engine.run(jobs[position].work, in: &jobs[position].exchange.arena))
             } catch {
-                jobs[position].outcome = .refused(error)
+                jobs[position].outcome = refused(.run(error))
             }
             guard servable.engine.isMeasured else { continue }
             let now = Clock.now()
@@ -99,9 +109,10 @@ struct Runner: ~Copyable {
             do throws(ArenaFull) {
                 job.outcome = .outputs(try outputs.next(rows, in: &job.exchange.arena))
             } catch {
-                job.outcome = .refused(.arena(error))
+                throw .arena(error)
             }
         }
+        // Then each by itself: who is to blame gets the refusal, the others their answers.
         guard let rows = done else { return false }
         servable.costs.record(rows: rows, nanoseconds: Clock.now() - began)
         tally.countBatch(calls: range.count)
@@ -125,7 +136,7 @@ struct Runner: ~Copyable {
         }
         if let rows = done, agrees {
             servable.costs.record(rows: rows, nanoseconds: Clock.now() - again)
-            if differ(jobs, range) { servable.trust.agreed() }
+            servable.trust.agreed(rowsDiffer: differ(jobs, range))
         } else if servable.trust.disagreed() {
             log(
                 "model '\(servable.name)' answers calls that run together otherwise than one by one: "
@@ -133,7 +144,6 @@ struct Runner: ~Copyable {
         }
     }
 
-    /// Rows that are all the same prove nothing.
     private func differ(_ jobs: [Job], _ range: Range<Int>) -> Bool {
         let first = jobs[ready[range.lowerBound]].work.inputs
         for index in range.dropFirst() {

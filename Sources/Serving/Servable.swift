@@ -25,7 +25,7 @@ public final class Servable: Sendable {
     public let engine: Engine
     public let settings: BatchingSettings
     public let costs = Costs()
-    let trust: Trust
+    public let trust: Trust
     /// Calls and rows that wait for an executor or are with one.
     let waitingCalls = Atomic<Int>(0)
     let waitingRows = Atomic<Int>(0)

@@ -34,6 +34,8 @@ final class Shard {
     var gathered = Gathered()
     var round = Gathered()
     var runner: Runner
+    /// Jobs that are with the executors: their memory is this shard's.
+    var ticketsOut = 0
 
     private var connections: [Connection?] = []
     private var generations: [UInt32] = []
@@ -96,7 +98,7 @@ final class Shard {
 
     /// Until drained.
     func run() {
-        while !(isDraining && connectionCount == 0) { turn() }
+        while !(isDraining && connectionCount == 0 && ticketsOut == 0) { turn() }
     }
 
     private func turn() {
@@ -266,10 +268,10 @@ final class Shard {
 }
 
 /// A small seeded generator (SplitMix64): for jitter, not for secrets.
-struct SplitMix {
+public struct SplitMix {
     private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
+    public init(seed: UInt64) { state = seed }
+    public mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var word = state
         word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9

@@ -112,7 +112,9 @@ extension Shard {
             }
             for group in 0..<round.groupCount where round.groups[group].isLong {
                 for job in round.groups[group].jobs { server.executors.submit(Ticket(job, from: door, now: now)) }
+                ticketsOut += round.groups[group].jobs.count
             }
+            runner.forgetRefusals()
             round.removeAll()
         }
     }
@@ -121,17 +123,19 @@ extension Shard {
     func takeMail() {
         door.mailbox.take { parcel in
             guard let ticket = parcel as? Ticket else { preconditionFailure("a parcel that is no ticket") }
+            ticketsOut -= 1
             rpcs[ticket.job.exchange.seat].isWithExecutor = false
-            deliver(ticket.job)
+            deliver(ticket.job, ticket.refusal)
         }
     }
 
-    private func deliver(_ job: Job) {
+    private func deliver(_ job: Job, _ refusal: Refusal? = nil) {
         switch job.outcome {
         case .outputs(let outputs):
             let answer = Answer(provenance: job.provenance, id: job.id, outputs: outputs, form: job.form)
             deliver(job.exchange, job.connection, .success(answer), id: job.id)
-        case .refused(let refusal): deliver(job.exchange, job.connection, .failure(refusal), id: job.id)
+        case .refused(let number):
+            deliver(job.exchange, job.connection, .failure(refusal ?? runner.refusals[number]), id: job.id)
         case .abandoned, .waiting: deliver(job.exchange, job.connection, nil, id: job.id)
         }
     }

@@ -42,6 +42,11 @@ public enum ElementType: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     }
 
     public init?(name: ByteView) {
+        // What most calls carry, first.
+        if name == ElementType.float32.name {
+            self = .float32
+            return
+        }
         // Not over `allCases`, which would make an array for each tensor of each call.
         var number: UInt8 = 1
         while let type = ElementType(rawValue: number) {
