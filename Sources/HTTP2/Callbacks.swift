@@ -98,7 +98,10 @@ private let onHeader: nghttp2_on_header_callback = { _, _, name, nameBytes, valu
             value: unsafe ByteView(start: value, count: valueBytes),
             listBytesMax: session.limits.headerListBytesMax, fieldsMax: session.limits.headerFieldsMax,
             isTrailer: exchange.headIsComplete)
-        return 0
+        // A table's entry of some KB can be named by one byte, again and again. Far above the bound the stream is reset, which
+        // the budget of resets counts, and nghttp2 looks at none of its further fields.
+        return exchange.head.listBytes > 4 * session.limits.headerListBytesMax
+            ? CInt(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) : 0
     }
 }
 

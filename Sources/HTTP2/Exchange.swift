@@ -218,6 +218,8 @@ public final class ExchangePool {
     /// Memory of bodies that stays with resting seats, so that the next large body need not ask for it; and its bound.
     private var bodyBytesKept = 0
     private static let bodyBytesKeptMax = 32 << 20
+    /// So many resting seats keep the memory that an ordinary exchange needs.
+    private static let restingSeatsMax = 4096
     /// A body's memory up to this size stays in any case.
     private static let bodyBytesSmall = 16 << 10
 
@@ -246,6 +248,12 @@ public final class ExchangePool {
         exchange.recycle()
         if bodyBytesKept + exchange.body.bytesReserved > Self.bodyBytesKeptMax {
             exchange.body.shrink(above: Self.bodyBytesSmall)
+        }
+        // A burst's many seats do not keep their memory.
+        if resting.count >= Self.restingSeatsMax {
+            exchange.body.shrink(above: 0)
+            exchange.arena.shrink()
+            exchange.headArena.shrink()
         }
         bodyBytesKept += exchange.body.bytesReserved
         resting.append(exchange.seat)

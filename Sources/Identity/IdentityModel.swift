@@ -39,7 +39,7 @@ public final class IdentityModel: Model {
             let tensor = call.inputs[index]
             do throws(TensorError) { try tensor.check() } catch { throw .tensor(error) }
             for earlier in 0..<index where call.inputs[earlier].name == tensor.name {
-                throw .duplicateInput(tensor.name.text, model: call.model.text)
+                throw .duplicateInput(tensor.name.clippedText, model: call.model.clippedText)
             }
         }
     }
@@ -47,11 +47,11 @@ public final class IdentityModel: Model {
     private func find(_ name: ByteView, in call: Call, notIn positions: List<Int>) throws(SignatureError) -> Int {
         for position in call.inputs.indices where call.inputs[position].name == name {
             for index in positions.indices where positions[index] == position {
-                throw .duplicateOutput(name.text, model: call.model.text)
+                throw .duplicateOutput(name.clippedText, model: call.model.clippedText)
             }
             return position
         }
-        throw .unknownOutput(name.text, model: call.model.text, expected: call.inputs.array.map(\.name.text))
+        throw .unknownOutput(name.clippedText, model: call.model.clippedText, expected: call.inputs.array.map(\.name.clippedText))
     }
 
     /// Views of the inputs' own bytes: nothing is copied but the tensors' heads.

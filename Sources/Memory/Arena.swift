@@ -161,6 +161,17 @@ public struct ArenaFull: Error, Equatable {
     }
 }
 
+extension Arena {
+    /// Gives the first chunk back too, when nothing is in it.
+    public mutating func shrink() {
+        guard bytesUsed == 0 else { return }
+        unsafe free(base)
+        unsafe base = nil
+        capacity = 0
+        bytesReserved = 0
+    }
+}
+
 public enum ArenaWriteError<Failure: Error>: Error {
     case full(ArenaFull)
     case body(Failure)

@@ -99,6 +99,9 @@
     /// A copy as text; bytes that are not UTF-8 become U+FFFD. Allocates: for errors and the control plane.
     public var text: String { unsafe String(decoding: buffer, as: UTF8.self) }
 
+    /// The beginning of what a peer chose, for a sentence about it: enough to recognize it, whatever its length.
+    public var clippedText: String { prefix(512).text }
+
     /// A copy. Allocates: for the control plane and tests.
     public var array: [UInt8] { unsafe Array(buffer) }
 }

@@ -48,8 +48,9 @@ public final class Entry<Model: Sendable>: Sendable {
         case .number(let number):
             return try version(number)
         case .label(let label):
-            guard let number = labels[label.text] else {
-                throw .unknownLabel(model: name, label: label.text, known: labels.keys.sorted())
+            let label = label.clippedText
+            guard let number = labels[label] else {
+                throw .unknownLabel(model: name, label: label, known: labels.keys.sorted())
             }
             return try version(number)
         case .slot(let slot):
@@ -127,7 +128,7 @@ public final class Directory<Model: Sendable>: Sendable {
     }
 
     public func lease(_ name: ByteView, _ selector: VersionSelector) throws(LeaseError) -> Lease<Model> {
-        guard let entry = entry(name) else { throw .unknownModel(name.text) }
+        guard let entry = entry(name) else { throw .unknownModel(name.clippedText) }
         return try entry.lease(selector)
     }
 

@@ -28,12 +28,12 @@ struct InputTensor {
             default: break
             }
         }
-        if let refused { throw .unsupported(refused, tensor: name.text) }
+        if let refused { throw .unsupported(refused, tensor: name.clippedText) }
         guard let type = ElementType(name: datatype) else {
-            throw .unknownDatatype(datatype.text, tensor: name.text)
+            throw .unknownDatatype(datatype.clippedText, tensor: name.clippedText)
         }
         guard rank <= Tensor.rankMax else {
-            throw .tensor(.rankAbove(Tensor.rankMax, tensor: name.text, rank: rank))
+            throw .tensor(.rankAbove(Tensor.rankMax, tensor: name.clippedText, rank: rank))
         }
         tensor = Tensor(name: name, type: type, shape: shape, content: .empty)
         self.isTyped = isTyped

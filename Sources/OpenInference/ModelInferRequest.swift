@@ -58,7 +58,7 @@ public enum ModelInferRequest {
         try limit(.outputs, outputs, max: Call.outputsMax)
         call.selector = VersionSelector(modelVersion: version)
         if rawCount > 0 {
-            if let firstTyped { throw .rawAndTyped(tensor: firstTyped.text) }
+            if let firstTyped { throw .rawAndTyped(tensor: firstTyped.clippedText) }
             guard rawCount <= Call.inputsMax else { throw .rawCount(rawCount, inputs: inputs) }
             try give(rawContents, to: &call.inputs)
         } else if firstTyped != nil {
@@ -105,7 +105,7 @@ public enum ModelInferRequest {
 
     private static func expectNoElements(_ tensor: Tensor) throws(OpenInferenceError) {
         let elements = try elementCount(tensor)
-        guard elements == 0 else { throw .noContents(tensor: tensor.name.text, elements: elements) }
+        guard elements == 0 else { throw .noContents(tensor: tensor.name.clippedText, elements: elements) }
     }
 
     private static func elementCount(_ tensor: Tensor) throws(OpenInferenceError) -> Int {
@@ -124,7 +124,7 @@ public enum ModelInferRequest {
             default: break
             }
         }
-        if let refused { throw .unsupported(refused, tensor: name.text) }
+        if let refused { throw .unsupported(refused, tensor: name.clippedText) }
         return name
     }
 }

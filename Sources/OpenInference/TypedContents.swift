@@ -39,14 +39,14 @@ struct TypedContents {
         case .float32: try floats(bytesEach: 4, in: &arena)
         case .float64: try floats(bytesEach: 8, in: &arena)
         case .bytes: try byteElements(in: &arena)
-        case .float16, .bfloat16: throw .rawOnly(tensor: tensor.name.text, type: tensor.type)
+        case .float16, .bfloat16: throw .rawOnly(tensor: tensor.name.clippedText, type: tensor.type)
         }
     }
 
     private func checkCount(_ elements: Int) throws(OpenInferenceError) {
         guard elements == elementsExpected else {
             throw .elementCount(
-                elements, tensor: tensor.name.text, expected: elementsExpected, shape: tensor.shape.array)
+                elements, tensor: tensor.name.clippedText, expected: elementsExpected, shape: tensor.shape.array)
         }
     }
 
@@ -83,7 +83,7 @@ struct TypedContents {
     private func rangeError(index: Int, value: UInt64) -> OpenInferenceError {
         let isUnsigned = tensor.type == .uint8 || tensor.type == .uint16
         let value = isUnsigned ? Int64(UInt32(truncatingIfNeeded: value)) : Int64(Int32(truncatingIfNeeded: value))
-        return .elementRange(tensor: tensor.name.text, index: index, value: value, type: tensor.type)
+        return .elementRange(tensor: tensor.name.clippedText, index: index, value: value, type: tensor.type)
     }
 
     /// Packed in one piece, as writers do: a view of the message. In several pieces: joined in the arena.
@@ -147,7 +147,7 @@ private struct ContentsReader {
                 guard let contents = ContentsField(rawValue: field.number) else { continue }
                 if contents == ContentsField(of: tensor.type) { return field }
                 if field.isEmptyPacked, contents != .bytes { continue }
-                throw .contentsField(contents, tensor: tensor.name.text, type: tensor.type)
+                throw .contentsField(contents, tensor: tensor.name.clippedText, type: tensor.type)
             }
             guard let field = try reading({ () throws(WireError) in try outer.next() }) else { return nil }
             guard field.number == 5 else { continue }

@@ -23,12 +23,12 @@ enum TensorMessage {
             default: break
             }
         }
-        guard type != 0 else { throw .noElementType(tensor: name.text) }
+        guard type != 0 else { throw .noElementType(tensor: name.clippedText) }
         guard let type = UInt8(exactly: type).flatMap(ElementType.init(rawValue:)) else {
-            throw .unknownElementType(type, tensor: name.text)
+            throw .unknownElementType(type, tensor: name.clippedText)
         }
         guard rank <= Tensor.rankMax else {
-            throw .tensor(.rankAbove(Tensor.rankMax, tensor: name.text, rank: rank))
+            throw .tensor(.rankAbove(Tensor.rankMax, tensor: name.clippedText, rank: rank))
         }
         return Tensor(name: name, type: type, shape: shape, content: content)
     }

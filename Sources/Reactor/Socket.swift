@@ -48,6 +48,9 @@ public final class Listener: Sendable {
 
     public var rawValue: CInt { descriptor.rawValue }
 
+    /// From now on those who connect are refused by the kernel. What it has taken already can still be accepted before.
+    public func stop() { _ = shutdown(descriptor.rawValue, Int32(SHUT_RD)) }
+
     /// With the port that the kernel chose, where 0 was asked for.
     public var boundAddress: Address { address }
 

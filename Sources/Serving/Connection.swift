@@ -20,6 +20,11 @@ final class Connection {
     var waitsToWrite = false
     /// It has its place in the turn's departures.
     var isTouched = false
+    /// Bytes of its exchanges' arenas, as far as they were counted.
+    var arenaBytes = 0
+    /// Messages of its streams that were taken in this turn, and the streams that go on in the next.
+    var streamedMessages = 0
+    var paused: [PausedStream] = []
 
     /// First half of a turn: what has arrived, as far as the calls that are complete.
     func receive() throws(Ending) {
@@ -29,6 +34,7 @@ final class Connection {
             shard.plaintext.removeAll()
         }
         try read()  // socket → ciphertext
+        if case .lingering = life.stage { return }
         try open()  // TLS → plaintext
         try parse()  // HTTP/2 → exchanges with news
         while let (exchange, news) = session.nextNews() { serve(exchange, news) }
@@ -57,6 +63,7 @@ final class Connection {
     /// Second half of a turn: what is ready to leave, in one write; a long stream's answers in some more.
     /// - Returns: whether there is more, for the next turn: others wait too.
     func send() throws(Ending) -> Bool {
+        if case .lingering = life.stage { return false }
         if !isFlushed { try write() }  // what the socket did not take last time; a handshake
         var hasMore = true
         for _ in 0..<8 where hasMore && isFlushed {
@@ -147,12 +154,14 @@ final class Connection {
 
     private func write() throws(Ending) {
         let isWritten: Bool
+        let before = tls?.ciphertext.count ?? outbox.count
         do throws(SystemError) {
             if let tls { isWritten = try socket.write(&tls.ciphertext) } else { isWritten = try socket.write(&outbox) }
         } catch {
             throw .peerLeft
         }
-        if isWritten { life.blockedSince = nil } else if life.blockedSince == nil { life.blockedSince = shard.now }
+        let hasMoved = (tls?.ciphertext.count ?? outbox.count) < before
+        if isWritten { life.blockedSince = nil } else if hasMoved || life.blockedSince == nil { life.blockedSince = shard.now }
         // What TLS has sealed is a copy: exchanges are free as soon as the plaintext is gone.
         if outbox.isEmpty { session.outboxIsEmpty() }
     }

@@ -34,8 +34,9 @@ struct Life {
     var stage = Stage.serving
     /// Since when the socket takes nothing, while something waits.
     var blockedSince: Int64?
-    /// The look that is already asked for.
-    var nextLook = Int64.max
+    /// The look that is asked for, and one behind it that was asked for before.
+    private(set) var nextLook = Int64.max
+    private var laterLook = Int64.max
     /// When the first GOAWAY is followed by the second, should the peer's answer to our ping not come before.
     private static let noticeNanoseconds: Int64 = 1_000_000_000
     private static let lingerNanoseconds: Int64 = 1_000_000_000
@@ -43,6 +44,22 @@ struct Life {
     init(opened: Int64, age: Int64) {
         openedNanoseconds = opened
         leaveNanoseconds = opened.addingReportingOverflow(age).partialValue
+    }
+
+    /// - Returns: whether the wheel must be told: a look at or before `time` is not asked for yet.
+    mutating func ask(for time: Int64) -> Bool {
+        guard time < nextLook else { return false }
+        laterLook = min(laterLook, nextLook)
+        nextLook = time
+        return true
+    }
+
+    /// The wheel has told. - Returns: whether it is time; what was asked for and then moved forward tells for nothing.
+    mutating func isTime(_ now: Int64) -> Bool {
+        guard now >= nextLook else { return false }
+        nextLook = laterLook > now ? laterLook : .max
+        laterLook = .max
+        return true
     }
 
     /// What a connection is like now.
@@ -67,6 +84,10 @@ struct Life {
             return false
         }
         if let blockedSince, isPast(blockedSince + limits.progressNanoseconds) { return (.drop, now) }
+        if !facts.isGreeted {
+            // Who has not said a word has nothing to finish.
+            if stage != .serving || isPast(openedNanoseconds + limits.handshakeNanoseconds) { return (.drop, now) }
+        }
         switch stage {
         case .lingering(let until): return isPast(until) ? (.drop, now) : (.nothing, next)
         case .noticed(let at):
@@ -84,9 +105,8 @@ struct Life {
             return isPast(end) ? (.refuse, next) : (.nothing, next)
         case .serving: break
         }
-        if !facts.isGreeted, isPast(openedNanoseconds + limits.handshakeNanoseconds) { return (.drop, now) }
         if let began = facts.headBegan, isPast(began + limits.headNanoseconds) { return (.drop, now) }
-        let isIdle = facts.openCalls == 0 && isPast(facts.lastRequest + limits.idleNanoseconds)
+        let isIdle = isPast(facts.lastRequest + limits.idleNanoseconds) && facts.openCalls == 0
         if isIdle || isPast(leaveNanoseconds) {
             stage = .noticed(at: now)
             return (.notice, now + Self.noticeNanoseconds)
@@ -100,7 +120,7 @@ struct Life {
 }
 
 extension Connection {
-    /// Looks at the connection's clocks. - Returns: `false` when it is to be dropped.
+    /// Looks at the connection's clocks.
     func look() throws(Ending) {
         let now = shard.now
         session.now = now
@@ -120,7 +140,6 @@ extension Connection {
         }
         // A connection without a call keeps no buffers.
         if session.openExchanges == 0 && isFlushed { shrink() }
-        life.nextLook = .max
         shard.lookAgain(self, at: next)
     }
 
@@ -142,24 +161,18 @@ extension Connection {
         var next = Int64.max
         for position in 0..<session.openExchanges {
             let exchange = session.openExchange(position)
-            let rpc = shard.rpcs[exchange.seat]
-            if !rpc.isOver && now >= rpc.deadline {
-                refuse(exchange, .deadlinePassed)
+            let due = due(exchange)
+            guard now >= due else {
+                next = min(next, due)
                 continue
             }
-            // The peer owes bytes of a message, or takes none of an answer.
-            let owes = !exchange.hasEnded && (rpc.method.shape == .unary || !exchange.body.isEmpty || rpc.isOver)
-            if owes || !exchange.isDrained {
-                let limit = exchange.lastProgressNanoseconds + shard.limits.progressNanoseconds
-                if now >= limit {
-                    refuse(exchange, .noProgress(seconds: shard.limits.progressNanoseconds / 1_000_000_000))
-                    // A reply that the peer does not take cannot end in words.
-                    if !exchange.isDrained { session.reset(exchange, code: .cancel) }
-                    continue
-                }
-                next = min(next, limit)
+            if !shard.rpcs[exchange.seat].isOver && now >= shard.rpcs[exchange.seat].deadline {
+                refuse(exchange, .deadlinePassed)
+            } else {
+                refuse(exchange, .noProgress(seconds: shard.limits.progressNanoseconds / 1_000_000_000))
+                // A reply that the peer does not take cannot end in words.
+                if !exchange.isDrained || exchange.hasReplied { session.reset(exchange, code: .cancel) }
             }
-            if !rpc.isOver { next = min(next, rpc.deadline) }
         }
         return next
     }
@@ -167,12 +180,17 @@ extension Connection {
     /// When the calls that stay open after a turn must be looked at; asked for once, at the earliest of them.
     func planLook() {
         var next = Int64.max
-        for position in 0..<session.openExchanges {
-            let exchange = session.openExchange(position)
-            next = min(
-                next, shard.rpcs[exchange.seat].deadline,
-                exchange.lastProgressNanoseconds + shard.limits.progressNanoseconds)
-        }
-        if next < life.nextLook { shard.lookAgain(self, at: next) }
+        for position in 0..<session.openExchanges { next = min(next, due(session.openExchange(position))) }
+        shard.lookAgain(self, at: next)
+    }
+
+    /// When a call must have moved on: its deadline, and the time by which a peer that owes something must have done some
+    /// of it. It owes bytes of a message, or the end of a call that has one answer; or to take what it was answered.
+    private func due(_ exchange: Exchange) -> Int64 {
+        let rpc = shard.rpcs[exchange.seat]
+        let owesMore = rpc.method.shape == .unary || rpc.method.shape == .clientStreaming || !exchange.body.isEmpty
+        let owes = rpc.isOver || !exchange.isDrained || !exchange.hasEnded && owesMore
+        let progress = owes ? exchange.lastProgressNanoseconds + shard.limits.progressNanoseconds : .max
+        return min(progress, rpc.isOver ? .max : rpc.deadline)
     }
 }

@@ -15,6 +15,8 @@ struct RPC {
     var wantsProvenance = false
     /// A stream's message is with an executor: the next ones wait for it.
     var isWithExecutor = false
+    /// Bytes of its arena that the connection has counted.
+    var arenaBytes = 0
     /// It was answered or refused; what still comes of its body is thrown away.
     var isOver = false
     /// Health.Watch: what was told last, and the service.
@@ -27,12 +29,13 @@ struct RPC {
     /// Reads the head (gRPC over HTTP/2: Request-Headers).
     init(_ head: Head, now: Int64) throws(Refusal) {
         if head.isTooLarge { throw .headTooLarge }
-        guard head.method == "POST" else { throw .http(405, "the method is \(head.method.text), gRPC uses POST") }
+        guard head.method == "POST" else { throw .http(405, "the method is \(head.method.clippedText), gRPC uses POST") }
         var isTrailersReady = false
         var contentType = ByteView.empty
         var timeout: ByteView?
         var encodingName: ByteView?
         var binaryKeys = false
+        var accepted = Encoding.identity
         for index in head.fields.indices {
             let field = head.fields[index]
             switch field.name.count {
@@ -40,22 +43,24 @@ struct RPC {
             case 12 where field.name == "content-type": contentType = field.value
             case 12 where field.name == "grpc-timeout": timeout = field.value
             case 13 where field.name == "grpc-encoding": encodingName = field.value
-            case 20 where field.name == "grpc-accept-encoding": replyEncoding = Encoding.accepted(in: field.value)
+            case 20 where field.name == "grpc-accept-encoding": accepted = Encoding.accepted(in: field.value)
             case 18 where field.name == "vencejo-provenance": wantsProvenance = true
             default: binaryKeys = binaryKeys || BinaryMetadata.isBinary(key: field.name)
             }
         }
         guard ContentType.check(contentType) else {
-            throw .http(415, "content-type is \"\(contentType.text)\", gRPC uses application/grpc")
+            throw .http(415, "content-type is \"\(contentType.clippedText)\", gRPC uses application/grpc")
         }
         // From here on the caller speaks gRPC, and gets a gRPC status.
         guard isTrailersReady else { throw .noTrailers }
-        guard let method = Method(path: head.path) else { throw .unknownMethod(head.path.text) }
+        guard let method = Method(path: head.path) else { throw .unknownMethod(head.path.clippedText) }
         self.method = method
         if let timeout { deadline = try Self.deadline(timeout, now: now) }
         if let encodingName {
             do throws(EncodingError) { encoding = try Encoding.parse(encodingName) } catch { throw .encoding(error) }
         }
+        // Every stock client says that it takes gzip; who compresses its own messages wants ours compressed.
+        if encoding == .gzip { replyEncoding = accepted }
         if binaryKeys { try Self.checkBinary(head.fields) }
     }
 

@@ -87,7 +87,7 @@ enum Refusal: Error {
         case .noTrailers:
             "the header te: trailers is missing: something between the caller and this server does not speak gRPC"
         case .unknownMethod(let path):
-            "no method \(path.debugDescription) is served here: ask the server's reflection for its services"
+            "no method \(quoted(path)) is served here: ask the server's reflection for its services"
         case .timeout(let error): error.sentence
         case .encoding(let error): error.sentence
         case .binaryMetadata(let key, let error): "metadata \(key): \(error.sentence)"
@@ -104,35 +104,35 @@ enum Refusal: Error {
         case .lease(let error): Self.sentence(error)
         case .run(.failed): "the model failed on these inputs; the server's log says why"
         case .run(.unsupportedOutput(let name)):
-            "output \(name.debugDescription) of the model has a type that the protocol has no name for"
+            "output \(quoted(name)) of the model has a type that the protocol has no name for"
         case .deadlinePassed: "the deadline passed before the model ran"
         case .tooLate(let model, let milliseconds, let left):
-            "model \(model.debugDescription) has work for \(milliseconds) ms before this call would be answered, and its deadline "
+            "model \(quoted(model)) has work for \(milliseconds) ms before this call would be answered, and its deadline "
                 + "is in \(left) ms: try later, or call another replica"
         case .queueFull(let model, let max):
-            "\(max) calls wait for model \(model.debugDescription) already: try later, or call another replica"
+            "\(max) calls wait for model \(quoted(model)) already: try later, or call another replica"
         case .noProgress(let seconds): "no byte of the request came for \(seconds) s"
         case .connectionBodies(let max):
             "this connection has more than \(max) bytes of requests under way: wait for answers, or use more connections"
-        case .unknownService(let name): "no service or model \(name.debugDescription) is known here"
+        case .unknownService(let name): "no service or model \(quoted(name)) is known here"
         case .draining: "the server is shutting down: call another replica"
         }
     }
 
     private static func sentence(_ error: LeaseError) -> String {
         switch error {
-        case .unknownModel(let name): "model \(name.debugDescription) is not found"
+        case .unknownModel(let name): "model \(quoted(name)) is not found"
         case .unknownVersion(let model, let version, let loaded):
-            "version \(version) of model \(model.debugDescription) is not found; loaded: \(loaded.map(String.init).joined(separator: ", "))"
+            "version \(version) of model \(quoted(model)) is not found; loaded: \(loaded.map(String.init).joined(separator: ", "))"
         case .unknownLabel(let model, let label, let known):
-            "label \(label.debugDescription) of model \(model.debugDescription) is not found; "
+            "label \(quoted(label)) of model \(quoted(model)) is not found; "
                 + (known.isEmpty ? "the model has no labels" : "known: \(known.joined(separator: ", "))")
         case .emptySlot(let model, let slot):
-            "slot \("\(slot.name)".uppercased()) of model \(model.debugDescription) is empty"
+            "slot \("\(slot.name)".uppercased()) of model \(quoted(model)) is empty"
         case .loading(let model, let version):
-            "version \(version) of model \(model.debugDescription) is loading: try again"
+            "version \(version) of model \(quoted(model)) is loading: try again"
         case .failed(let model, let version, let reason):
-            "version \(version) of model \(model.debugDescription) cannot answer: \(reason)"
+            "version \(version) of model \(quoted(model)) cannot answer: \(reason)"
         }
     }
 

@@ -101,6 +101,14 @@ struct Runner: ~Copyable {
         }
     }
 
+    private enum BatchResult: Equatable {
+        case done(rows: Int)
+        /// The runtime refused it, or its outputs are not by row.
+        case wrong
+        /// No memory for it now. That says nothing of the model.
+        case impossible
+    }
+
     /// - Returns: `false`: it failed as a batch, and nothing is done.
     private mutating func together(
         _ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64
@@ -113,7 +121,7 @@ struct Runner: ~Copyable {
             }
         }
         // Then each by itself: who is to blame gets the refusal, the others their answers.
-        guard let rows = done else { return false }
+        guard case .done(let rows) = done else { return false }
         servable.costs.record(rows: rows, nanoseconds: Clock.now() - began)
         tally.countBatch(calls: range.count)
         return true
@@ -134,10 +142,13 @@ struct Runner: ~Copyable {
                 throw .arena(error)
             }
         }
-        if let rows = done, agrees {
+        switch done {
+        case .impossible: return
+        case .done(let rows) where agrees:
             servable.costs.record(rows: rows, nanoseconds: Clock.now() - again)
             servable.trust.agreed(rowsDiffer: differ(jobs, range))
-        } else if servable.trust.disagreed() {
+        case .done, .wrong:
+            guard servable.trust.disagreed() else { return }
             log(
                 "model '\(servable.name)' answers calls that run together otherwise than one by one: "
                     + "from now on each runs by itself")
@@ -153,11 +164,11 @@ struct Runner: ~Copyable {
         return false
     }
 
-    /// Runs the jobs as one and deals out to each. - Returns: the rows; `nil`: it cannot be done.
+    /// Runs the jobs as one and deals out to each.
     private mutating func batch(
         _ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable,
         _ take: (inout Job, inout Scattering, _ rows: Int, inout Arena) throws(ScatterError) -> Void
-    ) -> Int? {
+    ) -> BatchResult {
         defer { arena.reset() }
         let ready = ready
         var rows = 0
@@ -166,9 +177,9 @@ struct Runner: ~Copyable {
         do throws(ArenaFull) {
             work = try Gathering.gather(range.count, { jobs[ready[range.lowerBound + $0]].work }, in: &arena)
         } catch {
-            return nil
+            return .impossible
         }
-        var isDealtOut = false
+        var result = BatchResult.done(rows: rows)
         do throws(RunError) {
             try servable.engine.run(work, in: &arena) { (outputs, arena) in
                 do throws(ScatterError) {
@@ -176,12 +187,14 @@ struct Runner: ~Copyable {
                     for index in range {
                         try take(&jobs[ready[index]], &outputs, jobs[ready[index]].rows ?? 0, &arena)
                     }
-                    isDealtOut = true
-                } catch {}
+                } catch {
+                    if case .notByRow = error { result = .wrong } else { result = .impossible }
+                }
             }
         } catch {
-            return nil
+            if case .arena = error { return .impossible }
+            return .wrong
         }
-        return isDealtOut ? rows : nil
+        return result
     }
 }

@@ -73,6 +73,16 @@ extension Connection {
         }
     }
 
+    /// Counts what the exchange's arena holds now. Not to be called for one that an executor has.
+    func count(_ exchange: Exchange) throws(Refusal) {
+        let bytes = exchange.arena.bytesUsed
+        arenaBytes += bytes - shard.rpcs[exchange.seat].arenaBytes
+        shard.rpcs[exchange.seat].arenaBytes = bytes
+        if arenaBytes > shard.limits.connectionBodyBytesMax {
+            throw .connectionBodies(bytesMax: shard.limits.connectionBodyBytesMax)
+        }
+    }
+
     // MARK: - Out
 
     /// The whole reply of a unary call.
@@ -167,6 +177,7 @@ extension Connection {
 
     /// The stream is gone, for whatever reason: nobody works for it any more.
     private func ended(_ exchange: Exchange) {
+        arenaBytes -= shard.rpcs[exchange.seat].arenaBytes
         if shard.rpcs[exchange.seat].watched != nil { shard.watchers.removeAll { $0.seat == exchange.seat } }
         shard.rpcs[exchange.seat] = RPC()
         shard.rpcs[exchange.seat].isOver = true

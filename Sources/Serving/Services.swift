@@ -23,7 +23,7 @@ extension Connection {
         switch method {
         case .healthCheck:
             let service = try service(message)
-            guard let status = status(of: service) else { throw .unknownService(service.text) }
+            guard let status = status(of: service) else { throw .unknownService(service.clippedText) }
             return try encoding(in: &arena) { (arena) throws(ArenaFull) in
                 try HealthCheckResponse(status: status).encode(headroom: headroomBytes, in: &arena)
             }
@@ -91,7 +91,7 @@ extension Connection {
             throw .openInference(error)
         }
         do throws(LeaseError) {
-            guard let entry = shard.models.entry(reference.model) else { throw .unknownModel(reference.model.text) }
+            guard let entry = shard.models.entry(reference.model) else { throw .unknownModel(reference.model.clippedText) }
             return (entry, try entry.version(reference.selector))
         } catch {
             throw .lease(error)

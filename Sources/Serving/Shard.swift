@@ -14,7 +14,9 @@ final class Shard {
     let server: Shared
     let door: ShardDoor
     let exchanges: ExchangePool
-    let log: @Sendable (String) -> Void
+    private let write: @Sendable (String) -> Void
+    private var logBudget = Budget(Budget.Size(burst: 100, perSecond: 10))
+    private var linesLeftOut = 0
     private let listeners: [ServerListener]
     private let poller: Poller
     private var wheel: TimerWheel
@@ -44,6 +46,7 @@ final class Shard {
     /// Connections to which something happened in this turn, and those that go on in the next.
     private var touched: [UInt64] = []
     private var again: [UInt64] = []
+    private var goingOn: [UInt64] = []
     private var changesTold: UInt64 = 0
     private var isDraining = false
     private var listenersRest = false
@@ -67,10 +70,10 @@ final class Shard {
         limits = server.configuration.limits
         models = server.configuration.models
         listeners = server.configuration.listeners(of: number)
-        log = server.configuration.log
+        write = server.configuration.log
         state = server.state
         door = server.doors[number]
-        runner = Runner(arenaBytesMax: limits.arenaBytesMax, tally: server.tally, log: log)
+        runner = Runner(arenaBytesMax: limits.arenaBytesMax, tally: server.tally, log: server.configuration.log)
         now = Clock.now()
         random = SplitMix(seed: UInt64(bitPattern: now) &+ UInt64(number))
         wheel = TimerWheel(now: now)
@@ -111,8 +114,13 @@ final class Shard {
             fatalError("epoll_wait: \(error)")
         }
         now = Clock.now()
-        for key in again { if let connection = connection(key) { touch(connection) } }
-        again.removeAll(keepingCapacity: true)
+        swap(&goingOn, &again)
+        for key in goingOn {
+            guard let connection = connection(key) else { continue }
+            touch(connection)
+            connection.goOn()
+        }
+        goingOn.removeAll(keepingCapacity: true)
         for index in 0..<ready { arrive(poller[index]) }
         var due: [UInt64] = []
         wheel.advance(to: now) { due.append($0) }
@@ -139,9 +147,10 @@ final class Shard {
     private func depart(_ key: UInt64) {
         guard let connection = connection(key) else { return }
         connection.isTouched = false
+        connection.streamedMessages = 0
         do throws(Ending) {
             try connection.settle()
-            if try connection.send() { again.append(key) }
+            if try connection.send() || connection.hasMoreToServe { again.append(key) }
         } catch {
             return end(connection, error)
         }
@@ -156,15 +165,13 @@ final class Shard {
 
     private func look(_ key: UInt64) {
         if key == Key.listenersWake { return resumeAccepting() }
-        guard let connection = connection(key) else { return }
+        guard let connection = connection(key), connection.life.isTime(now) else { return }
         touch(connection)
         do throws(Ending) { try connection.look() } catch { end(connection, error) }
     }
 
     func lookAgain(_ connection: Connection, at time: Int64) {
-        guard time < connection.life.nextLook else { return }
-        connection.life.nextLook = time
-        wheel.add(connection.key, at: time)
+        if connection.life.ask(for: time) { wheel.add(connection.key, at: time) }
     }
 
     // MARK: - Connections
@@ -237,6 +244,17 @@ final class Shard {
         while rpcs.count < exchanges.seats { rpcs.append(RPC()) }
     }
 
+    /// A line for the log; a flood of them is cut, and counted.
+    func log(_ line: String) {
+        guard logBudget.spend(now: now) else {
+            linesLeftOut += 1
+            return
+        }
+        if linesLeftOut > 0 { write("\(linesLeftOut) lines were left out") }
+        linesLeftOut = 0
+        write(line)
+    }
+
     func jitteredAge() -> Int64 {
         let tenth = limits.ageNanoseconds / 10
         return limits.ageNanoseconds - tenth + Int64(random.next() % UInt64(max(1, 2 * tenth)))
@@ -259,7 +277,12 @@ final class Shard {
     private func drain() {
         isDraining = true
         limits.ageGraceNanoseconds = limits.drainNanoseconds
-        for listener in listeners where !listenersRest { poller.remove(listener.listener.rawValue) }
+        // Who is in the kernel's queue already is told like the others; who comes now is refused and tries elsewhere.
+        for (index, listener) in listeners.enumerated() where !listenersRest {
+            accept(index)
+            listener.listener.stop()
+            poller.remove(listener.listener.rawValue)
+        }
         for case let connection? in connections {
             connection.leave()
             touch(connection)

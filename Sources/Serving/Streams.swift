@@ -7,7 +7,17 @@ import PredictionAPI
 import Protobuf
 import Tensors
 
+/// A stream that has more messages than fit into a turn.
+struct PausedStream {
+    let exchange: Exchange
+    /// Who was on the seat then.
+    let streamID: Int32
+}
+
 extension Connection {
+    /// Messages of streams that one connection gets through in a turn: others wait too.
+    private static let streamedMessagesMax = 512
+
     /// Answers that wait to leave may take so much of the exchange's arena before the next message waits too.
     private static let streamArenaBytes = 256 << 10
 
@@ -16,10 +26,18 @@ extension Connection {
         if shard.rpcs[exchange.seat].isWithExecutor { return }
         // PredictMany's answers wait in the arena until the last.
         let isBidirectional = method.shape == .bidirectional
-        if isBidirectional && wasSent && exchange.isDrained && !exchange.isHeld { exchange.arena.reset() }
+        if isBidirectional && wasSent && exchange.isDrained && !exchange.isHeld {
+            exchange.arena.reset()
+            try count(exchange)
+        }
         while !isBidirectional || exchange.arena.bytesUsed < Self.streamArenaBytes {
             guard let frame = try nextFrame(of: exchange) else { break }
+            if streamedMessages >= Self.streamedMessagesMax {
+                return paused.append(PausedStream(exchange: exchange, streamID: exchange.streamID))
+            }
+            streamedMessages += 1
             let message = try take(frame, of: exchange)
+            try count(exchange)
             try handle(message, of: exchange, method)
             if shard.rpcs[exchange.seat].isOver || shard.rpcs[exchange.seat].isWithExecutor { return }
         }
@@ -28,6 +46,17 @@ extension Connection {
             try end(exchange, method)
         } else if try nextFrame(of: exchange) == nil {
             do throws(FrameError) { try Frame.end(exchange.body.view) } catch { throw .frame(error) }
+        }
+    }
+
+    var hasMoreToServe: Bool { !paused.isEmpty }
+
+    /// A new turn has begun: streams that were paused go on.
+    func goOn() {
+        let streams = paused
+        paused.removeAll(keepingCapacity: true)
+        for stream in streams where stream.exchange.streamID == stream.streamID && !stream.exchange.isClosed {
+            serve(stream.exchange, .body)
         }
     }
 

@@ -29,7 +29,8 @@ struct Gathered {
     var isEmpty: Bool { order.isEmpty }
 
     mutating func append(_ job: Job, isLong: Bool) {
-        var group = 0
+        // Among the latest only: of calls that all differ nobody should look at all for each.
+        var group = max(0, groupCount - 16)
         while group < groupCount, !(groups[group].isLong == isLong && groups[group].takes(job)) { group += 1 }
         if group == groupCount {
             if groupCount == groups.count { groups.append(Group()) }
@@ -156,6 +157,7 @@ extension Connection {
         do throws(Refusal) {
             switch method.shape {
             case .unary:
+                try count(exchange)
                 switch result {
                 case .success(let answer):
                     try self.answer(exchange, answer, in: method == .modelInfer ? .openInference : .prediction)

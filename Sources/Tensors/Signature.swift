@@ -83,18 +83,18 @@ public final class Signature: Sendable {
         guard let found else {
             for index in call.inputs.indices where !names(table.inputs, contain: call.inputs[index].name) {
                 throw .unknownInput(
-                    call.inputs[index].name.text, model: call.model.text, expected: inputs.map(\.name))
+                    call.inputs[index].name.clippedText, model: call.model.clippedText, expected: inputs.map(\.name))
             }
-            throw .missingInput(specification.name.text, model: call.model.text)
+            throw .missingInput(specification.name.clippedText, model: call.model.clippedText)
         }
         let tensor = call.inputs[found]
         guard tensor.type == specification.type else {
             throw .type(
-                input: tensor.name.text, model: call.model.text, given: tensor.type, expected: specification.type)
+                input: tensor.name.clippedText, model: call.model.clippedText, given: tensor.type, expected: specification.type)
         }
         guard specification.allows(tensor.shape) else {
             throw .shape(
-                input: tensor.name.text, model: call.model.text, given: tensor.shape.array,
+                input: tensor.name.clippedText, model: call.model.clippedText, given: tensor.shape.array,
                 expected: specification.shape.array)
         }
         do throws(TensorError) {
@@ -110,10 +110,10 @@ public final class Signature: Sendable {
         for index in call.inputs.indices {
             let name = call.inputs[index].name
             guard names(table.inputs, contain: name) else {
-                return .unknownInput(name.text, model: call.model.text, expected: inputs.map(\.name))
+                return .unknownInput(name.clippedText, model: call.model.clippedText, expected: inputs.map(\.name))
             }
             for earlier in 0..<index where call.inputs[earlier].name == name {
-                return .duplicateInput(name.text, model: call.model.text)
+                return .duplicateInput(name.clippedText, model: call.model.clippedText)
             }
         }
         preconditionFailure("a call with surplus inputs has an unknown or a duplicate one")
@@ -141,10 +141,10 @@ public final class Signature: Sendable {
             var found: Int?
             for position in table.outputs.indices where table.outputs[position].name == name { found = position }
             guard let found else {
-                throw .signature(.unknownOutput(name.text, model: call.model.text, expected: outputs.map(\.name)))
+                throw .signature(.unknownOutput(name.clippedText, model: call.model.clippedText, expected: outputs.map(\.name)))
             }
             for earlier in positions.indices where positions[earlier] == found {
-                throw .signature(.duplicateOutput(name.text, model: call.model.text))
+                throw .signature(.duplicateOutput(name.clippedText, model: call.model.clippedText))
             }
             guard positions.count < table.outputs.count else { break }
             positions.append(found, unlessFull: &arena)

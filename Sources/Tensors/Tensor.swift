@@ -35,21 +35,21 @@ public struct Tensor: BitwiseCopyable, Sendable {
     /// The number of elements that the shape stands for; 1 for a scalar.
     public func elementCount() throws(TensorError) -> Int {
         guard shape.count <= Self.rankMax else {
-            throw .rankAbove(Self.rankMax, tensor: name.text, rank: shape.count)
+            throw .rankAbove(Self.rankMax, tensor: name.clippedText, rank: shape.count)
         }
         var product: Int64 = 1
         var overflows = false
         var empty = false
         for index in shape.indices {
             let dimension = shape[index]
-            if dimension < 0 { throw .negativeDimension(tensor: name.text, dimension: dimension) }
+            if dimension < 0 { throw .negativeDimension(tensor: name.clippedText, dimension: dimension) }
             if dimension == 0 { empty = true }
             let (next, overflow) = product.multipliedReportingOverflow(by: dimension)
             product = next
             overflows = overflows || overflow
         }
         if empty { return 0 }
-        if overflows { throw .shapeOverflows(tensor: name.text, shape: shape.array) }
+        if overflows { throw .shapeOverflows(tensor: name.clippedText, shape: shape.array) }
         return Int(product)
     }
 
@@ -62,10 +62,10 @@ public struct Tensor: BitwiseCopyable, Sendable {
             return elements
         }
         let (expected, overflow) = elements.multipliedReportingOverflow(by: size)
-        if overflow { throw .shapeOverflows(tensor: name.text, shape: shape.array) }
+        if overflow { throw .shapeOverflows(tensor: name.clippedText, shape: shape.array) }
         guard content.count == expected else {
             throw .byteCount(
-                tensor: name.text, bytes: content.count, expected: expected, shape: shape.array, type: type)
+                tensor: name.clippedText, bytes: content.count, expected: expected, shape: shape.array, type: type)
         }
         return elements
     }
@@ -74,16 +74,16 @@ public struct Tensor: BitwiseCopyable, Sendable {
         var offset = 0
         for index in 0..<elements {
             guard content.count - offset >= 4 else {
-                throw .byteElements(tensor: name.text, index: index, elements: elements)
+                throw .byteElements(tensor: name.clippedText, index: index, elements: elements)
             }
             let length = Int(content.littleEndian(at: offset, as: UInt32.self))
             guard length <= content.count - offset - 4 else {
-                throw .byteElements(tensor: name.text, index: index, elements: elements)
+                throw .byteElements(tensor: name.clippedText, index: index, elements: elements)
             }
             offset += 4 + length
         }
         guard offset == content.count else {
-            throw .byteElements(tensor: name.text, index: elements, elements: elements)
+            throw .byteElements(tensor: name.clippedText, index: elements, elements: elements)
         }
     }
 }
