@@ -27,7 +27,8 @@ let joined: [SwiftSetting] =
 func door(_ name: String, library: String? = nil, static archive: String? = nil) -> Target {
     var settings: [LinkerSetting] = []
     if let library {
-        settings.append(archive == nil ? .linkedLibrary(library) : .linkedLibrary(library, .when(configuration: .debug)))
+        settings.append(
+            archive == nil ? .linkedLibrary(library) : .linkedLibrary(library, .when(configuration: .debug)))
     }
     if let archive { settings.append(.linkedLibrary(":\(archive)", .when(configuration: .release))) }
     return .target(name: name, path: "Sources/Doors/\(name)", linkerSettings: settings)
@@ -65,7 +66,8 @@ let package = Package(
     ],
     targets: [
         // 0 doors
-        door("CLinux"), door("CFiles"), door("CNghttp2", library: "nghttp2", static: "libnghttp2.a"), door("CSSL", library: "ssl"),
+        door("CLinux"), door("CFiles"), door("CNghttp2", library: "nghttp2", static: "libnghttp2.a"),
+        door("CSSL", library: "ssl"),
         door("CCrypto", library: "crypto"), door("CZlib", library: "z"), door("COnnxRuntime"),
         // 1 ground
         ground("Memory"), ground("Tensors", ["Memory"]), ground("Protobuf", ["Memory"]),
@@ -73,7 +75,8 @@ let package = Package(
         // 2 rooms
         room("Reactor", door: "CLinux"), room("TLS", door: "CSSL"), room("HTTP2", door: "CNghttp2"),
         room("GRPC", door: "CZlib"), room("PredictionAPI"), room("OpenInference"), room("Health"), room("Reflection"),
-        room("Models"), room("Repository", door: "CFiles"), room("Batching"), room("Identity"), room("ONNX", door: "COnnxRuntime"),
+        room("Models"), room("Repository", door: "CFiles"), room("Batching"), room("Identity"),
+        room("ONNX", door: "COnnxRuntime"),
         // 3 corridor
         //   Control loads what Serving leases: it knows the corridor, the corridor does not know it.
         ground("Serving", ground + rooms), ground("Control", ground + rooms + ["Serving"]),
@@ -92,7 +95,8 @@ let package = Package(
         tests("PredictionAPI", ["Memory", "Tensors", "Protobuf"]),
         tests("OpenInference", ["Memory", "Tensors", "Protobuf"]),
         tests("Health", ["Memory"]), tests("Reflection", ["Memory"]), tests("Models", ["Memory", "Tensors"]),
-        tests("Repository", ["Crypto", "Memory"]), tests("Batching", ["Memory", "Tensors"]), tests("Identity", ["Memory", "Tensors"]),
+        tests("Repository", ["Crypto", "Memory"]), tests("Batching", ["Memory", "Tensors"]),
+        tests("Identity", ["Memory", "Tensors"]),
         tests("ONNX", ["Memory", "Tensors"]),
         tests("Serving", ground + rooms), tests("Control", ground + rooms + ["Serving"]),
     ]

@@ -51,7 +51,8 @@ public final class IdentityModel: Model {
             }
             return position
         }
-        throw .unknownOutput(name.clippedText, model: call.model.clippedText, expected: call.inputs.array.map(\.name.clippedText))
+        throw .unknownOutput(
+            name.clippedText, model: call.model.clippedText, expected: call.inputs.array.map(\.name.clippedText))
     }
 
     /// Views of the inputs' own bytes: nothing is copied but the tensors' heads.

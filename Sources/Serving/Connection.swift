@@ -161,7 +161,11 @@ final class Connection {
             throw .peerLeft
         }
         let hasMoved = (tls?.ciphertext.count ?? outbox.count) < before
-        if isWritten { life.blockedSince = nil } else if hasMoved || life.blockedSince == nil { life.blockedSince = shard.now }
+        if isWritten {
+            life.blockedSince = nil
+        } else if hasMoved || life.blockedSince == nil {
+            life.blockedSince = shard.now
+        }
         // What TLS has sealed is a copy: exchanges are free as soon as the plaintext is gone.
         if outbox.isEmpty { session.outboxIsEmpty() }
     }

@@ -84,11 +84,9 @@ struct Life {
             return false
         }
         if let blockedSince, isPast(blockedSince + limits.progressNanoseconds) { return (.drop, now) }
-        if !facts.isGreeted {
-            // Who has not said a word has nothing to finish.
-            if stage != .serving || isPast(openedNanoseconds + limits.handshakeNanoseconds) { return (.drop, now) }
-        }
         switch stage {
+        // Who has not said a word has nothing to finish.
+        case .noticed where !facts.isGreeted, .leaving where !facts.isGreeted: return (.drop, now)
         case .lingering(let until): return isPast(until) ? (.drop, now) : (.nothing, next)
         case .noticed(let at):
             if facts.pingAnswered || isPast(at + Self.noticeNanoseconds) {
@@ -105,8 +103,9 @@ struct Life {
             return isPast(end) ? (.refuse, next) : (.nothing, next)
         case .serving: break
         }
+        if !facts.isGreeted, isPast(openedNanoseconds + limits.handshakeNanoseconds) { return (.drop, now) }
         if let began = facts.headBegan, isPast(began + limits.headNanoseconds) { return (.drop, now) }
-        let isIdle = isPast(facts.lastRequest + limits.idleNanoseconds) && facts.openCalls == 0
+        let isIdle = facts.openCalls == 0 && isPast(facts.lastRequest + limits.idleNanoseconds)
         if isIdle || isPast(leaveNanoseconds) {
             stage = .noticed(at: now)
             return (.notice, now + Self.noticeNanoseconds)
@@ -177,9 +176,10 @@ extension Connection {
         return next
     }
 
-    /// When the calls that stay open after a turn must be looked at; asked for once, at the earliest of them.
+    /// When the calls that stay open after a turn must be looked at; asked for once, at the earliest of them. Without any
+    /// the connection is idle from its last request on.
     func planLook() {
-        var next = Int64.max
+        var next = session.openExchanges == 0 ? session.lastRequestNanoseconds + shard.limits.idleNanoseconds : .max
         for position in 0..<session.openExchanges { next = min(next, due(session.openExchange(position))) }
         shard.lookAgain(self, at: next)
     }

@@ -29,7 +29,9 @@ struct RPC {
     /// Reads the head (gRPC over HTTP/2: Request-Headers).
     init(_ head: Head, now: Int64) throws(Refusal) {
         if head.isTooLarge { throw .headTooLarge }
-        guard head.method == "POST" else { throw .http(405, "the method is \(head.method.clippedText), gRPC uses POST") }
+        guard head.method == "POST" else {
+            throw .http(405, "the method is \(head.method.clippedText), gRPC uses POST")
+        }
         var isTrailersReady = false
         var contentType = ByteView.empty
         var timeout: ByteView?

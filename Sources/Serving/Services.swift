@@ -68,7 +68,8 @@ extension Connection {
         return try encoding(in: &arena) { (arena) throws(ArenaFull) in
             try ModelMetadataResponse.encode(
                 name: entry.nameView, versions: entry.versions.map(\.number).sorted(),
-                platform: ByteView(lease.model.engine.platform), signature: lease.model.engine.signature, headroom: headroomBytes,
+                platform: ByteView(lease.model.engine.platform), signature: lease.model.engine.signature,
+                headroom: headroomBytes,
                 in: &arena)
         }
     }
@@ -91,7 +92,9 @@ extension Connection {
             throw .openInference(error)
         }
         do throws(LeaseError) {
-            guard let entry = shard.models.entry(reference.model) else { throw .unknownModel(reference.model.clippedText) }
+            guard let entry = shard.models.entry(reference.model) else {
+                throw .unknownModel(reference.model.clippedText)
+            }
             return (entry, try entry.version(reference.selector))
         } catch {
             throw .lease(error)

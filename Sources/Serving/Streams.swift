@@ -119,7 +119,8 @@ extension Connection {
 
     /// What came of one message: its answer, or its refusal in its place; then the stream goes on. Only what ends the whole
     /// stream is thrown.
-    func answer(_ exchange: Exchange, _ result: Result<Answer, Refusal>, id: ByteView, _ method: Method) throws(Refusal) {
+    func answer(_ exchange: Exchange, _ result: Result<Answer, Refusal>, id: ByteView, _ method: Method) throws(Refusal)
+    {
         if method == .modelStreamInfer {
             let response: ModelStreamInferResponse
             switch result {

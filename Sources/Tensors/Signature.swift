@@ -90,7 +90,8 @@ public final class Signature: Sendable {
         let tensor = call.inputs[found]
         guard tensor.type == specification.type else {
             throw .type(
-                input: tensor.name.clippedText, model: call.model.clippedText, given: tensor.type, expected: specification.type)
+                input: tensor.name.clippedText, model: call.model.clippedText, given: tensor.type,
+                expected: specification.type)
         }
         guard specification.allows(tensor.shape) else {
             throw .shape(
@@ -141,7 +142,8 @@ public final class Signature: Sendable {
             var found: Int?
             for position in table.outputs.indices where table.outputs[position].name == name { found = position }
             guard let found else {
-                throw .signature(.unknownOutput(name.clippedText, model: call.model.clippedText, expected: outputs.map(\.name)))
+                throw .signature(
+                    .unknownOutput(name.clippedText, model: call.model.clippedText, expected: outputs.map(\.name)))
             }
             for earlier in positions.indices where positions[earlier] == found {
                 throw .signature(.duplicateOutput(name.clippedText, model: call.model.clippedText))

@@ -36,8 +36,8 @@ private final class Place {
 }
 
 /// Loads all, and waits.
-private func load(_ place: Place, _ plan: Plan, threads: Int) throws -> (Directory<Engine>, [LoadReport]) {
-    let directory = Directory<Engine>(plan.descriptions)
+private func load(_ place: Place, _ plan: Plan, threads: Int) throws -> (Directory<Servable>, [LoadReport]) {
+    let directory = Directory<Servable>(plan.descriptions)
     let reports = Reports()
     let loader = Loader(plan, into: directory, from: try Repository(path: place.path), runtime: nil) { reports.add($0) }
     for thread in try loader.start(threads: threads) { thread.join() }
@@ -45,7 +45,7 @@ private func load(_ place: Place, _ plan: Plan, threads: Int) throws -> (Directo
 }
 
 /// The log hears what is wrong; callers get a sentence that tells nothing of our files.
-private func expectFailure(_ version: Version<Engine>, _ report: LoadReport, log: String) {
+private func expectFailure(_ version: Version<Servable>, _ report: LoadReport, log: String) {
     guard case .failed(let sentence) = version.state else {
         Issue.record("version \(version.number) is \(version.state)")
         return
@@ -65,7 +65,7 @@ func identityModelsBecomeReady(threads: Int) throws {
     for entry in directory.entries {
         for version in entry.versions {
             #expect(version.state == .ready && version.digest.isEmpty)
-            guard case .identity? = version.model else {
+            guard case .identity? = version.model?.engine else {
                 Issue.record("\(entry.name) is of another engine")
                 continue
             }

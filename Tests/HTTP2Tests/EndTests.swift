@@ -76,11 +76,11 @@ func aResetByThePeerIsCancellation(code: ErrorCode) throws {
     let server = try RawServer()
     try server.give(RawFrame.headers(1, RawFrame.head))
     let exchange = server.side.pool[0]
-    exchange.isHeld = true
+    exchange.hold()
     try server.give(RawFrame.reset(1))
     // A handler holds it.
     #expect(server.side.pool.inUse == 1 && server.side.session.open == 1 && server.side.session.openExchanges == 0)
-    exchange.isHeld = false
+    server.side.session.release(exchange)
     server.side.session.outboxIsEmpty()
     #expect(server.side.pool.inUse == 0 && server.side.session.open == 0)
     // News that were not told keep it, too.
@@ -130,7 +130,7 @@ func aResetByThePeerIsCancellation(code: ErrorCode) throws {
     for first in [1, 5] as [UInt32] {
         for stream in [first, first + 2] { try server.give(RawFrame.headers(stream, RawFrame.head, end: true)) }
         for seat in 0..<server.side.pool.seats {
-            server.side.pool[seat].isHeld = true
+            server.side.pool[seat].hold()
             server.side.session.reset(server.side.pool[seat], code: .noError)
         }
         try server.give([])
@@ -141,7 +141,7 @@ func aResetByThePeerIsCancellation(code: ErrorCode) throws {
     // Its head was whole: no clock runs for it.
     #expect(server.side.session.headBeganNanoseconds == nil)
     #expect(server.side.session.open == 4)
-    for seat in 0..<4 { server.side.pool[seat].isHeld = false }
+    for seat in 0..<4 { server.side.session.release(server.side.pool[seat]) }
     server.side.session.outboxIsEmpty()
     try server.give(RawFrame.headers(11, RawFrame.head))
     #expect(server.side.seen[11]?.news.contains(.head) == true)

@@ -114,8 +114,8 @@ func timesNearTheEndOfTimeWait(time: Int64) {
 @Test(
     arguments: [
         (0, 1, 4), (0, tick, 4), (0, tick + 1, 8), (1, tick, 4), (tick - 1, 2 * tick, 5), (0, 100 * tick, 400),
-        // A turn away and more: looked at when its slot comes by.
-        (0, 1024 * tick, 4096), (0, 1025 * tick, 4),
+        // A turn away and more: looked at when the wheel has turned by half.
+        (0, 1023 * tick, 4092), (0, 1024 * tick, 2048), (0, 1025 * tick, 2048), (0, 100_000 * tick, 2048),
     ] as [(Int64, Int64, Int32)])
 func howLongAPollerMaySleep(now: Int64, time: Int64, milliseconds: Int32) {
     var wheel = TimerWheel(now: now)

@@ -36,12 +36,14 @@ private typealias Pairs = [(key: String, value: String)]
     (
         "intra_op_thread", "1",
         "m/model.yaml: there is no key 'intra_op_thread' (did you mean 'intra_op_threads'?); allowed are engine, "
-            + "intra_op_threads, inter_op_threads, graph_optimization, execution_mode"
+            + "intra_op_threads, inter_op_threads, graph_optimization, execution_mode, max_batch_size, "
+            + "preferred_batch_size, max_queue_delay_microseconds, max_queue_size, instances"
     ),
     (
         "backend", "onnx",
         "m/model.yaml: there is no key 'backend'; allowed are engine, intra_op_threads, inter_op_threads, "
-            + "graph_optimization, execution_mode"
+            + "graph_optimization, execution_mode, max_batch_size, preferred_batch_size, "
+            + "max_queue_delay_microseconds, max_queue_size, instances"
     ),
 ])
 func whatIsNotAllowedIsNamed(key: String, value: String, sentence: String) {

@@ -54,8 +54,11 @@ private func head(_ row: HeadRow, in arena: inout Arena) throws -> Head {
     HeadRow(testDescription: "gzip in", changes: [("grpc-encoding", "gzip")], encoding: .gzip),
     HeadRow(testDescription: "identity in", changes: [("grpc-encoding", "identity")]),
     HeadRow(
-        testDescription: "gzip out", changes: [("grpc-accept-encoding", "identity,deflate, gzip")], replyEncoding: .gzip
-    ),
+        testDescription: "gzip taken, and not used", changes: [("grpc-accept-encoding", "identity,deflate, gzip")]),
+    HeadRow(
+        testDescription: "gzip both ways",
+        changes: [("grpc-encoding", "gzip"), ("grpc-accept-encoding", "identity,deflate, gzip")], encoding: .gzip,
+        replyEncoding: .gzip),
     HeadRow(testDescription: "no gzip out", changes: [("grpc-accept-encoding", "identity,deflate")]),
     HeadRow(testDescription: "parameters", changes: [("content-type", "application/grpc+proto; charset=utf-8")]),
     HeadRow(testDescription: "binary metadata", changes: [("trace-bin", "AAEC"), ("other-bin", "AA,AQ==")]),

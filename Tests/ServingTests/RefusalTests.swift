@@ -93,6 +93,8 @@ private var rows: [RefusalRow] {
         RefusalRow(.run(.unsupportedOutput(name: "y\n")), .internal),
         RefusalRow(.arena(full), .resourceExhausted),
         RefusalRow(.deadlinePassed, .deadlineExceeded),
+        RefusalRow(.tooLate(model: "m\n", milliseconds: 70, leftMilliseconds: 5), .resourceExhausted),
+        RefusalRow(.queueFull(model: "m\n", callsMax: 9), .resourceExhausted),
         RefusalRow(.noProgress(seconds: 30), .deadlineExceeded),
         RefusalRow(.connectionBodies(bytesMax: 9), .resourceExhausted),
         RefusalRow(.unknownService("s\n"), .notFound),
@@ -113,7 +115,7 @@ func everyRefusalHasAStatusAndASentence(row: RefusalRow) {
 
 @Test func theTableHoldsEveryCase() {
     let kinds = Set(rows.map { kind(of: $0.refusal) })
-    #expect(kinds == Set(0...20))
+    #expect(kinds == Set(0...21))
 }
 
 /// A case that is added does not compile until it has a number here, and a row above.
@@ -140,7 +142,14 @@ private func kind(of refusal: Refusal) -> Int {
     case .connectionBodies: 18
     case .unknownService: 19
     case .draining: 20
+    case .tooLate, .queueFull: 21
     }
+}
+
+@Test func onlyWhatIsTheMomentsFaultIsWorthAnotherTry() {
+    #expect(Refusal.tooLate(model: "m", milliseconds: 70, leftMilliseconds: 5).retryMilliseconds == 65)
+    #expect(Refusal.tooLate(model: "m", milliseconds: 5, leftMilliseconds: 5).retryMilliseconds == 1)
+    for row in rows { #expect((row.refusal.retryMilliseconds != nil) == (kind(of: row.refusal) == 21)) }
 }
 
 @Test func onlyTheLogGetsTheRuntimesWords() {
