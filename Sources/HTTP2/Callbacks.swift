@@ -81,9 +81,9 @@ private let onBeginHeaders: nghttp2_on_begin_headers_callback = { raw, frame, co
             }
             let exchange = session.opened(id)
             _ = unsafe nghttp2_session_set_stream_user_data(raw, id, Unmanaged.passUnretained(exchange).toOpaque())
-            session.headed = exchange
+            session.headed = Pinned(exchange)
         } else {
-            session.headed = unsafe exchange(raw, frame.pointee.hd.stream_id)
+            session.headed = unsafe exchange(raw, frame.pointee.hd.stream_id).map { Pinned($0) }
         }
         session.headBeganNanoseconds = session.now
         return 0
@@ -92,16 +92,18 @@ private let onBeginHeaders: nghttp2_on_begin_headers_callback = { raw, frame, co
 
 private let onHeader: nghttp2_on_header_callback = { _, _, name, nameBytes, value, valueBytes, _, context in
     unsafe with(context) { session in
-        guard let exchange = session.headed else { return 0 }
-        exchange.keep(
-            name: unsafe ByteView(start: name, count: nameBytes),
-            value: unsafe ByteView(start: value, count: valueBytes),
-            listBytesMax: session.limits.headerListBytesMax, fieldsMax: session.limits.headerFieldsMax,
-            isTrailer: exchange.headIsComplete)
-        // A table's entry of some KB can be named by one byte, again and again. Far above the bound the stream is reset, which
-        // the budget of resets counts, and nghttp2 looks at none of its further fields.
-        return exchange.head.listBytes > 4 * session.limits.headerListBytesMax
-            ? CInt(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) : 0
+        guard let headed = session.headed else { return 0 }
+        return headed.with { exchange in
+            exchange.keep(
+                name: unsafe ByteView(start: name, count: nameBytes),
+                value: unsafe ByteView(start: value, count: valueBytes),
+                listBytesMax: session.limits.headerListBytesMax, fieldsMax: session.limits.headerFieldsMax,
+                isTrailer: exchange.headIsComplete)
+            // A table's entry of some KB can be named by one byte, again and again. Far above the bound the stream is reset,
+            // which the budget of resets counts, and nghttp2 looks at none of its further fields.
+            return exchange.head.listBytes > 4 * session.limits.headerListBytesMax
+                ? CInt(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) : 0
+        }
     }
 }
 

@@ -8,7 +8,7 @@ extension Session {
         exchange.open(streamID: id, now: now)
         open += 1
         exchange.livePosition = live.count
-        live.append(exchange)
+        live.append(Pinned(exchange))
         return exchange
     }
 
@@ -84,20 +84,20 @@ extension Session {
         exchange.closeCode = ErrorCode(rawValue: code)
         exchange.isCancelled = exchange.closeCode != .noError
         forget(exchange)
-        closing.append(exchange)
+        closing.append(Pinned(exchange))
         note(.closed, of: exchange)
     }
 
     /// Takes the exchange out of the list of living streams; the last one takes its place.
     func forget(_ exchange: Exchange) {
-        let last = live.removeLast()
+        let last = live.removeLast().object
         guard last !== exchange else { return }
-        live[exchange.livePosition] = last
+        live[exchange.livePosition] = Pinned(last)
         last.livePosition = exchange.livePosition
     }
 
     func sentBody(_ exchange: Exchange) {
         exchange.lastProgressNanoseconds = now
-        if exchange.isDrained && !exchange.outEnds { drained.append(exchange) }
+        if exchange.isDrained && !exchange.outEnds { drained.append(Pinned(exchange)) }
     }
 }

@@ -19,7 +19,7 @@ extension Session {
         }
         exchange.open(streamID: id, now: now)
         exchange.livePosition = live.count
-        live.append(exchange)
+        live.append(Pinned(exchange))
         open += 1
         _ = unsafe nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(exchange).toOpaque())
         return exchange
@@ -103,15 +103,18 @@ extension Session {
 
     /// Nothing points into exchanges any more: what was sent is told, and those that have ended go back to the pool.
     public func outboxIsEmpty() {
-        for exchange in drained where exchange.isDrained && !exchange.isClosed { note(.sent, of: exchange) }
+        for index in drained.indices {
+            let exchange = drained[index].object
+            if exchange.isDrained && !exchange.isClosed { note(.sent, of: exchange) }
+        }
         drained.removeAll(keepingCapacity: true)
         guard !closing.isEmpty else { return }
         var kept = 0
         for index in closing.indices {
-            let exchange = closing[index]
+            let exchange = closing[index].object
             // News that were not told yet, or a handler at work, keep the seat.
             if exchange.isHeld || exchange.isQueued {
-                closing[kept] = exchange
+                closing[kept] = closing[index]
                 kept += 1
             } else {
                 bodyBytes -= exchange.body.count
@@ -127,12 +130,12 @@ extension Session {
 
     /// The connection is gone: every exchange is cancelled. Ask for the news, drop the outbox, then `outboxIsEmpty`.
     public func connectionClosed() {
-        while let exchange = live.last { closed(exchange, code: ErrorCode.cancel.rawValue) }
+        while let exchange = live.last?.object { closed(exchange, code: ErrorCode.cancel.rawValue) }
     }
 
     /// The open streams, for a look at their clocks.
     public var openExchanges: Int { live.count }
-    public func openExchange(_ position: Int) -> Exchange { live[position] }
+    public func openExchange(_ position: Int) -> Exchange { live[position].object }
 
     /// GOAWAY. `final: false` is the first of two (RFC 9113, 6.8): it names no stream, so that what is on its way still
     /// comes in; `final: true` names the last stream that is served.

@@ -19,9 +19,9 @@ public import Memory
     public var now: Int64 = 0
 
     var session: OpaquePointer
-    private var news: [Exchange] = []
+    private var news: [Pinned<Exchange>] = []
     private var newsFirst = 0
-    var closing: [Exchange] = []
+    var closing: [Pinned<Exchange>] = []
     /// The outbox while `send` runs: nghttp2 hands payload to a callback. The owner's is moved in and out.
     var outbox = Outbox()
     /// Of the `send` that runs: no frame of a body begins above it.
@@ -39,7 +39,7 @@ public import Memory
     /// A frame that carries a request (HEADERS or DATA) came at this time.
     public internal(set) var lastRequestNanoseconds: Int64 = 0
     /// The exchange whose header block is being read: nghttp2 would have to look it up for each field.
-    var headed: Exchange?
+    var headed: Pinned<Exchange>?
     /// A header block has begun and not ended.
     public internal(set) var headBeganNanoseconds: Int64?
     public internal(set) var isGoingAway = false
@@ -51,9 +51,9 @@ public import Memory
     public internal(set) var isPingAnswered = false
     var isPingAsked = false
     /// Streams that are not closed, in no order.
-    var live: [Exchange] = []
+    var live: [Pinned<Exchange>] = []
     /// Streams whose queued pieces are all in the outbox, and that will send more.
-    var drained: [Exchange] = []
+    var drained: [Pinned<Exchange>] = []
 
     public init(
         role: Role, limits: Limits, exchanges: ExchangePool, now: Int64,
@@ -134,7 +134,7 @@ public import Memory
             newsFirst = 0
             return nil
         }
-        let exchange = news[newsFirst]
+        let exchange = news[newsFirst].object
         newsFirst += 1
         exchange.isQueued = false
         defer { exchange.news = [] }
@@ -145,7 +145,7 @@ public import Memory
         exchange.news.formUnion(news)
         guard !exchange.isQueued else { return }
         exchange.isQueued = true
-        self.news.append(exchange)
+        self.news.append(Pinned(exchange))
     }
 
     /// The first `bytes` of the body are dealt with.

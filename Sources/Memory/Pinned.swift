@@ -9,6 +9,12 @@ import Synchronization
 
     public init(_ object: Object) { unsafe reference = Unmanaged.passUnretained(object) }
 
+    /// The object, lent for as long as `body` runs: nothing is counted.
+    @inline(__always)
+    public func with<Result>(_ body: (Object) -> Result) -> Result {
+        unsafe reference._withUnsafeGuaranteedRef { body($0) }
+    }
+
     public var object: Object {
         @inline(__always) get { unsafe reference._withUnsafeGuaranteedRef { $0 } }
     }

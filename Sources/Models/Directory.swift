@@ -15,16 +15,19 @@ public enum LeaseError: Error, Equatable {
 }
 
 /// A model for the length of one call.
-public struct Lease<Model: Sendable>: Sendable {
-    public let model: Model
+public struct Lease<Model: AnyObject & Sendable>: BitwiseCopyable, Sendable {
+    /// The directory keeps it.
+    public let model: Pinned<Model>
     public let provenance: Provenance
 }
 
 /// One model of the repository, and its versions: the live one (blue) first.
-public final class Entry<Model: Sendable>: Sendable {
+public final class Entry<Model: AnyObject & Sendable>: Sendable {
     public let name: String
     private let nameBytes: OwnedBytes
     public let versions: [Version<Model>]
+    /// The same, found without counting who looks.
+    private let pinned: [Pinned<Version<Model>>]
     public let labels: [String: Int64]
 
     init(name: String, numbers: [Int64], labels: [String: Int64]) {
@@ -33,6 +36,7 @@ public final class Entry<Model: Sendable>: Sendable {
         nameBytes = OwnedBytes(name)
         let slots: [Slot] = [.blue, .green]
         versions = zip(numbers.sorted(by: >), slots).map { Version(number: $0, slot: $1) }
+        pinned = versions.map { Pinned($0) }
     }
 
     /// The name, for as long as the directory lives.
@@ -44,7 +48,7 @@ public final class Entry<Model: Sendable>: Sendable {
     public func version(_ selector: VersionSelector) throws(LeaseError) -> Version<Model> {
         switch selector {
         case .live:
-            return versions[0]
+            return pinned[0].object
         case .number(let number):
             return try version(number)
         case .label(let label):
@@ -54,13 +58,13 @@ public final class Entry<Model: Sendable>: Sendable {
             }
             return try version(number)
         case .slot(let slot):
-            for version in versions where version.slot == slot { return version }
+            for version in pinned where version.object.slot == slot { return version.object }
             throw .emptySlot(model: name, slot: slot)
         }
     }
 
     private func version(_ number: Int64) throws(LeaseError) -> Version<Model> {
-        for version in versions where version.number == number { return version }
+        for version in pinned where version.object.number == number { return version.object }
         throw .unknownVersion(model: name, version: number, loaded: versions.map(\.number).sorted())
     }
 
@@ -94,8 +98,10 @@ public struct ModelDescription: Sendable, Equatable {
 }
 
 /// All models of a server, found by name without a lock. Names are fixed when the server starts.
-public final class Directory<Model: Sendable>: Sendable {
+public final class Directory<Model: AnyObject & Sendable>: Sendable {
     public let entries: [Entry<Model>]
+    /// The same, found without counting who looks.
+    private let pinned: [Pinned<Entry<Model>>]
     /// Open addressing: positions of entries by the hash of their names; -1 is free. Twice as many places as entries.
     private let table: [Int]
     private let changeCount = ChangeCount()
@@ -114,13 +120,14 @@ public final class Directory<Model: Sendable>: Sendable {
             table[place] = position
         }
         self.entries = entries
+        pinned = entries.map { Pinned($0) }
         self.table = table
     }
 
     public func entry(_ name: ByteView) -> Entry<Model>? {
         var place = Int(truncatingIfNeeded: name.fnv1a) & (table.count - 1)
         while table[place] >= 0 {
-            let entry = entries[table[place]]
+            let entry = pinned[table[place]].object
             if entry.nameView == name { return entry }
             place = (place + 1) & (table.count - 1)
         }

@@ -11,17 +11,7 @@ public enum VersionState: Sendable, Equatable {
 }
 
 /// One version of one model, in one slot. It is written once by a loader and read by every shard.
-public final class Version<Model: Sendable>: Sendable {
-    /// What a loader brought; never changes afterwards.
-    private final class Loaded: Sendable {
-        let model: Model
-        let digest: OwnedBytes
-        init(model: Model, digest: [UInt8]) {
-            self.model = model
-            self.digest = OwnedBytes(digest)
-        }
-    }
-
+public final class Version<Model: AnyObject & Sendable>: Sendable {
     private final class Failure: Sendable {
         let sentence: String
         init(_ sentence: String) { self.sentence = sentence }
@@ -29,7 +19,9 @@ public final class Version<Model: Sendable>: Sendable {
 
     public let number: Int64
     public let slot: Slot
+    /// What a loader brought; never changes afterwards. The digest is there before the model is.
     private let loaded = Publication()
+    private let artifactDigest = Publication()
     private let failure = Publication()
 
     init(number: Int64, slot: Slot) {
@@ -39,20 +31,21 @@ public final class Version<Model: Sendable>: Sendable {
 
     /// `digest`: SHA-256 of the artifact, 32 bytes; empty where there is no file.
     public func becomeReady(_ model: Model, digest: [UInt8]) {
-        precondition(loaded.publish(Loaded(model: model, digest: digest)), "version \(number) was loaded twice")
+        _ = artifactDigest.publish(OwnedBytes(digest))
+        precondition(loaded.publish(model), "version \(number) was loaded twice")
     }
 
     public func fail(_ sentence: String) { _ = failure.publish(Failure(sentence)) }
 
     public var state: VersionState {
-        if loaded.load(as: Loaded.self) != nil { return .ready }
+        if loaded.load(as: Model.self) != nil { return .ready }
         if let failure = failure.load(as: Failure.self) { return .failed(failure.object.sentence) }
         return .loading
     }
 
-    /// The model, once it is ready.
-    public var model: Model? { loaded.load(as: Loaded.self)?.object.model }
+    /// The model, once it is ready. Lives as long as the version.
+    public var model: Pinned<Model>? { loaded.load(as: Model.self) }
 
     /// SHA-256 of the artifact, once it is ready. Lives as long as the version.
-    public var digest: ByteView { loaded.load(as: Loaded.self)?.object.digest.view ?? .empty }
+    public var digest: ByteView { artifactDigest.load(as: OwnedBytes.self)?.object.view ?? .empty }
 }

@@ -49,7 +49,7 @@ final class Connection {
     /// Nothing runs before the call is known to fit the model and its deadline; then it runs with the turn's others.
     func gather(_ call: Call, of exchange: Exchange) throws(Refusal) {
         let lease = try lease(call)  // models → version, slot
-        let work = try lease.model.engine.check(call, in: &exchange.arena)  // names, types, shapes, lengths
+        let work = try lease.model.object.engine.check(call, in: &exchange.arena)  // names, types, shapes, lengths
         try shard.gather(  // jobs → engine → outcomes, at the end of the turn or on an executor
             Job(work, of: exchange, connection: key, call, lease, deadline: shard.rpcs[exchange.seat].deadline))
     }

@@ -39,7 +39,7 @@ struct Job: BitwiseCopyable {
     ) {
         pinnedExchange = Pinned(exchange)
         self.connection = connection
-        pinnedServable = Pinned(lease.model)
+        pinnedServable = lease.model
         provenance = lease.provenance
         id = call.id
         form = call.form

@@ -68,7 +68,7 @@ extension Connection {
         return try encoding(in: &arena) { (arena) throws(ArenaFull) in
             try ModelMetadataResponse.encode(
                 name: entry.nameView, versions: entry.versions.map(\.number).sorted(),
-                platform: ByteView(lease.model.engine.platform), signature: lease.model.engine.signature,
+                platform: ByteView(lease.model.object.engine.platform), signature: lease.model.object.engine.signature,
                 headroom: headroomBytes,
                 in: &arena)
         }
@@ -191,7 +191,7 @@ extension VersionStatus {
         case .ready:
             state = .ready
             artifactDigest = version.digest.array
-            guard let model = version.model else { return }
+            guard let model = version.model?.object else { return }
             inputs = model.engine.signature.inputs
             outputs = model.engine.signature.outputs
             platform = "\(model.engine.platform)"
