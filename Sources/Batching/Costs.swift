@@ -24,6 +24,13 @@ public final class Costs: Sendable {
         return table
     }
 
+    /// What a batch of `rows` rows is expected to take. `nil`: nothing was ever measured.
+    public func nanoseconds(rows: Int) -> Int64? {
+        // Mostly the size's own price is known.
+        let price = picosecondsPerRow[CostTable.sizeClass(of: rows)].load(ordering: .relaxed)
+        return price > 0 ? price * Int64(max(1, rows)) / 1000 : table.nanoseconds(rows: rows)
+    }
+
     /// How many of `waiting` rows to run together.
     public func rows(waiting: Int, rowsMax: Int) -> Int {
         let tick = decisions.load(ordering: .relaxed)

@@ -27,10 +27,7 @@ public enum ModelInferRequest {
             case 1: call.model = try reading { () throws(WireError) in try field.string() }
             case 2: version = try reading { () throws(WireError) in try field.string() }
             case 3: call.id = try reading { () throws(WireError) in try field.string() }
-            case 4:
-                if let parameter = try unsupportedParameter(field, at: .request) {
-                    throw .unsupported(parameter, tensor: nil)
-                }
+            case 4: try call.take(field)
             case 5:
                 inputs += 1
                 // Beyond the bound they are counted only, for the refusal.

@@ -1,6 +1,7 @@
 // Enters: an entry of a `parameters` map. Leaves: nothing, or the refusal of what would change the call's meaning.
 import Memory
 import Protobuf
+import Tensors
 
 /// A parameter that the protocol's extensions know, that we do not offer, and that must not be ignored.
 public enum UnsupportedParameter: String, Sendable {
@@ -29,8 +30,8 @@ public enum UnsupportedParameter: String, Sendable {
 enum ParameterPlace {
     case request, input, output
 
-    /// The parameters that would change the call's meaning here. Others are hints (`priority`, `timeout`,
-    /// `binary_data`) or somebody else's, and are passed over.
+    /// The parameters that would change the call's meaning here. Others are hints (`binary_data`) or somebody else's, and are
+    /// passed over.
     fileprivate func refused(_ key: ByteView) -> UnsupportedParameter? {
         switch self {
         case .request:
@@ -48,37 +49,67 @@ enum ParameterPlace {
     }
 }
 
-/// What an entry, `{ key = 1, InferParameter value = 2 }`, asks for that we do not offer.
-///
-/// A parameter that says nothing (false, zero, empty) is as if it were not there.
+/// An entry of a `parameters` map, `{ key = 1, InferParameter value = 2 }`.
+struct Parameter {
+    var key = ByteView.empty
+    /// It says something: false, zero and the empty text are as if the parameter were not there.
+    var says = false
+    /// Of a whole number.
+    var number: UInt64 = 0
+
+    init(_ entry: WireField) throws(OpenInferenceError) {
+        var reader = try reading { () throws(WireError) in try entry.message() }
+        while let field = try reading({ () throws(WireError) in try reader.next() }) {
+            switch field.number {
+            case 1: key = try reading { () throws(WireError) in try field.string() }
+            case 2:
+                let message = try reading { () throws(WireError) in try field.message() }
+                do throws(WireError) { try read(message) } catch { throw .wire(error) }
+            default: break
+            }
+        }
+    }
+
+    /// `InferParameter`: a `oneof`, of which the last one wins.
+    private mutating func read(_ message: WireReader) throws(WireError) {
+        var reader = message
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: says = try field.bool()
+            case 2, 5:
+                number = try field.unsigned()
+                says = number != 0
+            case 3: says = try !field.string().isEmpty
+            case 4: says = try field.double() != 0
+            default: break
+            }
+        }
+    }
+}
+
+/// What an entry asks for that we do not offer.
 func unsupportedParameter(
     _ entry: WireField, at place: ParameterPlace
 ) throws(OpenInferenceError) -> UnsupportedParameter? {
-    var key = ByteView.empty
-    var says = false
-    var reader = try reading { () throws(WireError) in try entry.message() }
-    while let field = try reading({ () throws(WireError) in try reader.next() }) {
-        switch field.number {
-        case 1: key = try reading { () throws(WireError) in try field.string() }
-        case 2: says = try reading { () throws(WireError) in try saysSomething(try field.message(), before: says) }
-        default: break
-        }
-    }
-    return says ? place.refused(key) : nil
+    let parameter = try Parameter(entry)
+    return parameter.says ? place.refused(parameter.key) : nil
 }
 
-/// `InferParameter`: a `oneof`, of which the last one wins.
-private func saysSomething(_ message: WireReader, before: Bool) throws(WireError) -> Bool {
-    var says = before
-    var reader = message
-    while let field = try reader.next() {
-        switch field.number {
-        case 1: says = try field.bool()
-        case 2, 5: says = try field.unsigned() != 0
-        case 3: says = try !field.string().isEmpty
-        case 4: says = try field.double() != 0
-        default: break
+extension Call {
+    /// What a parameter of the request says, in Triton's words: `priority`, 1 the highest and 0 the usual, and `timeout` in
+    /// microseconds.
+    mutating func take(_ entry: WireField) throws(OpenInferenceError) {
+        let parameter = try Parameter(entry)
+        guard parameter.says else { return }
+        if let refused = ParameterPlace.request.refused(parameter.key) { throw .unsupported(refused, tensor: nil) }
+        if parameter.key == "priority" {
+            switch parameter.number {
+            case 1: priority = .high
+            case 2: priority = .normal
+            default: priority = .low
+            }
+        } else if parameter.key == "timeout", parameter.number < UInt64(Int64.max / 1000) {
+            timeoutNanoseconds = Int64(parameter.number) * 1000
         }
     }
-    return says
 }

@@ -36,6 +36,7 @@ public enum PredictRequest {
                 let name = try reading { () throws(WireError) in try field.string() }
                 guard outputs <= Call.outputsMax else { continue }
                 try keeping { () throws(ArenaFull) in try call.outputs.append(name, in: &arena) }
+            case 6: call.priority = priority(try reading { () throws(WireError) in try field.unsigned() })
             default: break
             }
         }
@@ -45,6 +46,15 @@ public enum PredictRequest {
         try limit(.outputs, outputs, max: Call.outputsMax)
         try limit(.labels, labels, max: Call.labelsMax)
         return call
+    }
+
+    /// A number that a later version may know is an ordinary call here.
+    private static func priority(_ number: UInt64) -> Priority {
+        switch number {
+        case 1: .high
+        case 2: .low
+        default: .normal
+        }
     }
 
     private static func decodeModel(_ message: WireReader, into call: inout Call) throws(PredictionDecodeError) {
@@ -121,6 +131,11 @@ public enum PredictRequest {
             try TensorMessage.encode(call.inputs[index], field: 4, to: &writer, in: &arena)
         }
         for index in call.outputs.indices { try writer.element(5, call.outputs[index], in: &arena) }
+        switch call.priority {
+        case .normal: break
+        case .high: try writer.number(6, UInt64(1), in: &arena)
+        case .low: try writer.number(6, UInt64(2), in: &arena)
+        }
         return writer
     }
 }

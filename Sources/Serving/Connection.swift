@@ -51,7 +51,7 @@ final class Connection {
         let lease = try lease(call)  // models → version, slot
         let work = try lease.model.object.engine.check(call, in: &exchange.arena)  // names, types, shapes, lengths
         try shard.gather(  // jobs → engine → outcomes, at the end of the turn or on an executor
-            Job(work, of: exchange, connection: key, call, lease, deadline: shard.rpcs[exchange.seat].deadline))
+            Job(work, of: exchange, connection: key, call, lease, deadline: deadline(of: call, exchange)))
     }
 
     /// A call whose model has run.
@@ -129,6 +129,12 @@ final class Connection {
 
     private func lease(_ call: Call) throws(Refusal) -> Lease<Servable> {
         do throws(LeaseError) { return try shard.models.lease(call.model, call.selector) } catch { throw .lease(error) }
+    }
+
+    /// The earlier of gRPC's and the message's own.
+    private func deadline(of call: Call, _ exchange: Exchange) -> Int64 {
+        let (own, overflow) = shard.now.addingReportingOverflow(call.timeoutNanoseconds)
+        return min(shard.rpcs[exchange.seat].deadline, overflow ? .max : own)
     }
 
     private func frames() throws(Ending) -> Bool {

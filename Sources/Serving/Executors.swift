@@ -86,7 +86,7 @@ final class Executors: Sendable {
             if due < .max { semaphore.post() }
             let began = Clock.now()
             for ticket in tickets { jobs.append(ticket.job) }
-            runner.run(&jobs)
+            runner.run(&jobs, jobs.count)
             for (ticket, job) in zip(tickets, jobs) {
                 job.servable.ended(job)
                 ticket.job.outcome = job.outcome

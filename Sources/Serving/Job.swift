@@ -61,6 +61,10 @@ struct Group {
     var rows = 0
     /// They are for the executors.
     var isLong = false
+    /// Messages of streams are among them, whose answers keep their order.
+    var hasStreams = false
+    /// How many run on the shard, the first ones; the others are for executors that have nothing to do.
+    var kept = 0
 
     func takes(_ job: Job) -> Bool {
         guard let first = jobs.first, first.servable === job.servable else { return false }

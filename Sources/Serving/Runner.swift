@@ -22,11 +22,13 @@ struct Runner: ~Copyable {
         self.log = log
     }
 
-    mutating func run(_ jobs: inout [Job]) {
-        guard let servable = jobs.first?.servable else { return }
+    /// Runs the first `count` jobs.
+    mutating func run(_ jobs: inout [Job], _ count: Int) {
+        guard count > 0 else { return }
+        let servable = jobs[0].servable
         ready.removeAll(keepingCapacity: true)
         var rows = 0
-        for position in jobs.indices {
+        for position in 0..<count {
             rows += jobs[position].rows ?? 0
             ready.append(position)
         }

@@ -37,13 +37,15 @@ public final class Servable: Sendable {
         trust = Trust(canBatch: settings.rowsMax > 1 && engine.signature.canBatch)
     }
 
+    /// What one run of so many rows is expected to take. `nil`: nothing was measured, or nothing is worth measuring.
+    func runNanoseconds(rows: Int) -> Int64? { engine.isMeasured ? costs.nanoseconds(rows: rows) : nil }
+
     /// What is before an executor comes to a call of so many rows, and its own run. `nil`: nothing was measured yet.
     func expectedNanoseconds(rows: Int, executors: Int) -> Int64? {
         let parallel = Int64(max(1, min(settings.concurrency ?? executors, executors)))
         let waiting = waitingRows.load(ordering: .relaxed)
-        let table = costs.table
-        guard let own = table.nanoseconds(rows: rows) else { return nil }
-        return own + (waiting > 0 ? (table.nanoseconds(rows: waiting) ?? 0) / parallel : 0)
+        guard let own = runNanoseconds(rows: rows) else { return nil }
+        return own + (waiting > 0 ? (costs.nanoseconds(rows: waiting) ?? 0) / parallel : 0)
     }
 
     /// As many calls wait as may.
@@ -63,7 +65,7 @@ public final class Servable: Sendable {
     func isLong(rows: Int, budgetNanoseconds: Int64) -> Bool {
         if settings.delayNanoseconds > 0 { return true }
         if case .identity = engine { return false }
-        guard let nanoseconds = costs.table.nanoseconds(rows: rows) else { return true }
+        guard let nanoseconds = costs.nanoseconds(rows: rows) else { return true }
         return nanoseconds > budgetNanoseconds
     }
 }

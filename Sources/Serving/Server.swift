@@ -72,9 +72,22 @@ final class Shared: Sendable {
         var doors: [ShardDoor] = []
         for _ in configuration.listeners { doors.append(ShardDoor(wakeUp: try WakeUp())) }
         self.doors = doors
+        awake = Atomic(doors.count)
         executors = try Executors(
             count: configuration.limits.executors, arenaBytesMax: configuration.limits.arenaBytesMax, tally: tally,
             log: configuration.log)
+    }
+
+    /// Shards that are not asleep.
+    private let awake: Atomic<Int>
+
+    func fallAsleep() { awake.subtract(1, ordering: .relaxed) }
+    func wakeUp() { awake.add(1, ordering: .relaxed) }
+
+    /// Cores on which neither a shard nor an executor is at work, as far as one can know; there is an executor for each.
+    var idleCores: Int {
+        let busyExecutors = executors.count - executors.idleCount
+        return max(0, executors.count - awake.load(ordering: .relaxed) - busyExecutors)
     }
 
     func wake() { for door in doors { door.wakeUp.signal() } }

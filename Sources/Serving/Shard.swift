@@ -108,8 +108,13 @@ final class Shard {
         let ready: Int
         do throws(SystemError) {
             // Who has more to say goes on at once, after the others.
-            let isBusy = !again.isEmpty || !gathered.isEmpty
-            ready = try poller.wait(milliseconds: isBusy ? 0 : wheel.sleepMilliseconds(now: Clock.now()))
+            if again.isEmpty && gathered.isEmpty {
+                server.fallAsleep()
+                defer { server.wakeUp() }
+                ready = try poller.wait(milliseconds: wheel.sleepMilliseconds(now: Clock.now()))
+            } else {
+                ready = try poller.wait(milliseconds: 0)
+            }
         } catch {
             fatalError("epoll_wait: \(error)")
         }

@@ -28,7 +28,7 @@ struct Gathered {
 
     var isEmpty: Bool { order.isEmpty }
 
-    mutating func append(_ job: Job, isLong: Bool) {
+    mutating func append(_ job: Job, isLong: Bool, isStream: Bool) {
         // Among the latest only: of calls that all differ nobody should look at all for each.
         var group = max(0, groupCount - 16)
         while group < groupCount, !(groups[group].isLong == isLong && groups[group].takes(job)) { group += 1 }
@@ -39,6 +39,7 @@ struct Gathered {
         }
         order.append(.job(group: group, index: groups[group].jobs.count))
         groups[group].jobs.append(job)
+        groups[group].hasStreams = groups[group].hasStreams || isStream
         groups[group].rows += job.rows ?? 1
     }
 
@@ -47,16 +48,32 @@ struct Gathered {
         self.refused.append(refused)
     }
 
-    mutating func run(_ group: Int, on runner: inout Runner) { runner.run(&groups[group].jobs) }
+    mutating func run(_ group: Int, on runner: inout Runner, helpers: Int, budgetNanoseconds: Int64) {
+        groups[group].share(helpers: helpers, budgetNanoseconds: budgetNanoseconds)
+        runner.run(&groups[group].jobs, groups[group].kept)
+    }
 
     mutating func removeAll() {
         for group in 0..<groupCount {
             groups[group].jobs.removeAll(keepingCapacity: true)
             groups[group].rows = 0
+            groups[group].hasStreams = false
         }
         groupCount = 0
         refused.removeAll(keepingCapacity: true)
         order.removeAll(keepingCapacity: true)
+    }
+}
+
+extension Group {
+    /// How much of it the shard runs itself. What is long it does not run. Of what is short it keeps all, unless that is more
+    /// than a turn should take and other cores have nothing to do: then it keeps its part, so that one busy connection can
+    /// use more than one core.
+    mutating func share(helpers: Int, budgetNanoseconds: Int64) {
+        kept = isLong ? 0 : jobs.count
+        guard !isLong, !hasStreams, helpers > 0, jobs.count > helpers, let first = jobs.first else { return }
+        guard let expected = first.servable.runNanoseconds(rows: rows), expected > budgetNanoseconds else { return }
+        kept = jobs.count / (helpers + 1)
     }
 }
 
@@ -75,7 +92,7 @@ extension Shard {
             rpcs[job.exchange.seat].isWithExecutor = true
         }
         job.exchange.hold()
-        gathered.append(job, isLong: isLong)
+        gathered.append(job, isLong: isLong, isStream: rpcs[job.exchange.seat].method.shape != .unary)
     }
 
     private func checkDeadline(_ job: Job, isLong: Bool) throws(Refusal) {
@@ -101,19 +118,25 @@ extension Shard {
         while !gathered.isEmpty {
             // To answer a stream may gather its next messages: those are the next round's.
             swap(&gathered, &round)
-            for group in 0..<round.groupCount where !round.groups[group].isLong { round.run(group, on: &runner) }
+            for group in 0..<round.groupCount {
+                round.run(
+                    group, on: &runner, helpers: server.idleCores, budgetNanoseconds: limits.shardRunNanoseconds)
+            }
             for place in round.order {
                 switch place {
                 case .refused(let index):
                     let refused = round.refused[index]
                     deliver(refused.exchange, refused.connection, .failure(refused.refusal), id: refused.id)
                 case .job(let group, let index):
-                    if !round.groups[group].isLong { deliver(round.groups[group].jobs[index]) }
+                    if index < round.groups[group].kept { deliver(round.groups[group].jobs[index]) }
                 }
             }
-            for group in 0..<round.groupCount where round.groups[group].isLong {
-                for job in round.groups[group].jobs { server.executors.submit(Ticket(job, from: door, now: now)) }
-                ticketsOut += round.groups[group].jobs.count
+            for group in 0..<round.groupCount {
+                for job in round.groups[group].jobs[round.groups[group].kept...] {
+                    if !round.groups[group].isLong { job.servable.submitted(job) }
+                    server.executors.submit(Ticket(job, from: door, now: now))
+                    ticketsOut += 1
+                }
             }
             runner.forgetRefusals()
             round.removeAll()

@@ -49,6 +49,8 @@ public struct Call: BitwiseCopyable, Sendable {
     public var outputs = List<ByteView>()
     public var form = ContentForm.raw
     public var priority = Priority.normal
+    /// How long the caller waits, where the message says so beside gRPC's own deadline; `.max`: nothing is said.
+    public var timeoutNanoseconds = Int64.max
 
     public init() {}
 }

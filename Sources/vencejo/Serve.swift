@@ -32,6 +32,11 @@ struct Serve: ParsableCommand {
     var grpc: [String] = []
     @Option(help: "A YAML file with the same keys.") var config: String?
     @Option(help: "Event loops, one per core. Default: all cores that this process is granted.") var shards: String?
+    @Option(
+        help:
+            "Threads for models whose runs are too long for an event loop. Default: all cores that this process is granted."
+    )
+    var executors: String?
     @Option(help: "libonnxruntime.so to load. Default: $VENCEJO_ONNXRUNTIME, then libonnxruntime.so.1 of the system.")
     var onnxruntime: String?
     @Flag(help: "Take a runtime older than the one this build was tested with.") var allowOlderOnnxruntime = false
@@ -103,6 +108,7 @@ struct Serve: ParsableCommand {
         set(.repository, repository)
         if !grpc.isEmpty { flags[.grpc] = grpc }
         set(.shards, shards)
+        set(.executors, executors)
         set(.onnxruntime, onnxruntime ?? ProcessInfo.processInfo.environment["VENCEJO_ONNXRUNTIME"])
         if allowOlderOnnxruntime { flags[.allowOlderOnnxruntime] = ["true"] }
         set(.tlsCertificate, tlsCertificate)

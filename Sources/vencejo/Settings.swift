@@ -25,7 +25,7 @@ struct Settings {
 
     /// What may be set, by the key in the file; the flag is the same with dashes.
     enum Key: String, CaseIterable {
-        case repository, grpc, shards, onnxruntime
+        case repository, grpc, shards, executors, onnxruntime
         case allowOlderOnnxruntime = "allow_older_onnxruntime"
         case tlsCertificate = "tls_certificate"
         case tlsKey = "tls_key"
@@ -62,6 +62,8 @@ struct Settings {
             }
         }
         if let value = one(.shards) { shards = try Self.integer(value, 1...256) }
+        limits.executors =
+            try one(.executors).map { (value) throws(Failure) in try Self.integer(value, 1...256) } ?? Cores.granted()
         if let value = one(.onnxruntime) { onnxRuntime = value.value }
         if let value = one(.allowOlderOnnxruntime) { allowOlderOnnxRuntime = try Self.bool(value) }
         if let value = one(.messageBytesMax) {

@@ -65,7 +65,7 @@ func identityModelsBecomeReady(threads: Int) throws {
     for entry in directory.entries {
         for version in entry.versions {
             #expect(version.state == .ready && version.digest.isEmpty)
-            guard case .identity? = version.model?.engine else {
+            guard case .identity? = version.model?.object.engine else {
                 Issue.record("\(entry.name) is of another engine")
                 continue
             }

@@ -16,3 +16,10 @@ func view(_ text: String) -> ByteView {
     Kept.shared.keep(bytes)
     return bytes.view
 }
+
+/// A model for tests: nothing but a number.
+final class Number: Sendable, ExpressibleByIntegerLiteral {
+    let value: Int
+    init(_ value: Int) { self.value = value }
+    convenience init(integerLiteral value: Int) { self.init(value) }
+}

@@ -6,15 +6,15 @@ import Testing
 @testable import Models
 
 /// `pets` has 3 (blue) and 2 (green), `lone` 1, `broken` 4 (failed) and 3 (ready), `slow` loads.
-private func house() -> Directory<Int> {
-    let directory = Directory<Int>([
+private func house() -> Directory<Number> {
+    let directory = Directory<Number>([
         ModelDescription(name: "pets", versions: [1, 2, 3], labels: ["stable": 2, "old": 1, "canary": 3]),
         ModelDescription(name: "lone", versions: [1]), ModelDescription(name: "broken", versions: [3, 4]),
         ModelDescription(name: "slow", versions: [5]),
     ])
     for (name, number, model) in [("pets", 3, 30), ("pets", 2, 20), ("lone", 1, 10), ("broken", 3, 33)] {
         let version = directory.entry(view(name))!.versions.first { $0.number == number }!
-        version.becomeReady(model, digest: [UInt8](repeating: UInt8(model), count: 32))
+        version.becomeReady(Number(model), digest: [UInt8](repeating: UInt8(model), count: 32))
     }
     directory.entry(view("broken"))!.live.fail("its file is damaged")
     return directory
@@ -43,7 +43,7 @@ struct LeaseRow: Sendable, CustomTestStringConvertible {
 func leases(row: LeaseRow) throws {
     let directory = house()
     let lease = try directory.lease(view(row.name), row.selector)
-    #expect(lease.model == row.model)
+    #expect(lease.model.object.value == row.model)
     #expect(lease.provenance.model.text == row.name)
     #expect(lease.provenance.version == row.version && lease.provenance.slot == row.slot)
     #expect(lease.provenance.artifactDigest.array == [UInt8](repeating: UInt8(row.model), count: 32))

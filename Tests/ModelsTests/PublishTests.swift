@@ -63,8 +63,8 @@ private final class Crowd {
                     do {
                         let lease = try directory.lease(name, .number(number))
                         let isWhole =
-                            lease.model.number == Int64(index) * 10 + number
-                            && lease.model.twice == 2 * lease.model.number
+                            lease.model.object.number == Int64(index) * 10 + number
+                            && lease.model.object.twice == 2 * lease.model.object.number
                             && lease.provenance.artifactDigest.array == [UInt8](repeating: UInt8(index), count: 32)
                         if !isWhole { faults.add(1, ordering: .relaxed) }
                         known.insert(index)
