@@ -14,6 +14,8 @@ public struct Limits: Sendable {
     public var frameBytesMax = 1 << 18
     /// A body's bytes that may wait before its stream's window stays shut.
     public var bodyBytesMax = 5 << 20
+    /// Of each body so many bytes are kept; what comes after them is acknowledged and dropped, for who only measures.
+    public var bodyBytesKept = Int.max
     /// Resets by the peer: burst and refill each second.
     public var peerResets = Budget.Size(burst: 200, perSecond: 20)
     /// Resets that we were made to send, and invalid frames.

@@ -50,11 +50,12 @@ extension Session {
     }
 
     func received(_ chunk: ByteView, of exchange: Exchange) {
+        let kept = chunk.prefix(limits.bodyBytesKept - exchange.body.count)
         if exchange.body.isEmpty, let bytes = bodySize(chunk) {
-            exchange.body.reserve(max(chunk.count, min(bytes, 1 << 20)))
+            exchange.body.reserve(max(kept.count, min(bytes, 1 << 20, limits.bodyBytesKept)))
         }
-        exchange.body.append(chunk)
-        bodyBytes += chunk.count
+        exchange.body.append(kept)
+        bodyBytes += kept.count
         exchange.unacknowledgedBytes += chunk.count
         exchange.lastProgressNanoseconds = now
         acknowledge(exchange)

@@ -6,12 +6,14 @@ extension Session {
     /// Opens a stream, where we are the client. `endsAtOnce`: no body will follow.
     public func request(_ fields: [Field], endsAtOnce: Bool = false) -> Exchange? {
         let exchange = exchanges.take()
+        // Given here and not later: until the frame leaves, nghttp2 would look for the stream in a list of all that wait.
+        let context = unsafe Unmanaged.passUnretained(exchange).toOpaque()
         let id = unsafe withNameValues(fields) { fields in
             if endsAtOnce {
-                return unsafe nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, nil, nil)
+                return unsafe nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, nil, context)
             }
             var provider = unsafe dataProvider(exchange)
-            return unsafe nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, &provider, nil)
+            return unsafe nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, &provider, context)
         }
         guard id > 0 else {
             exchanges.giveBack(exchange)
@@ -21,8 +23,15 @@ extension Session {
         exchange.livePosition = live.count
         live.append(Pinned(exchange))
         open += 1
-        _ = unsafe nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(exchange).toOpaque())
         return exchange
+    }
+
+    /// The peer takes further requests, where we are the client: it has not said GOAWAY, and stream numbers are left.
+    public var takesRequests: Bool { unsafe nghttp2_session_check_request_allowed(session) != 0 }
+
+    /// Streams at a time that the peer takes from us; requests above it wait in the session.
+    public var peerStreamsMax: Int {
+        Int(unsafe nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
     }
 
     /// Sends the reply's head; `endsAtOnce`: the head is all there is (a trailers-only answer). Else `send` and `finish`
@@ -48,6 +57,14 @@ extension Session {
             try exchange.out.append(pieces[index], in: &exchange.arena)
             exchange.outBytes += pieces[index].count
         }
+        resume(exchange)
+    }
+
+    /// The same for one piece, which may lie outside of the exchange's memory if it stays until `News.sent`.
+    public func send(_ exchange: Exchange, _ piece: ByteView) throws(ArenaFull) {
+        guard !exchange.isClosed, !piece.isEmpty else { return }
+        try exchange.out.append(piece, in: &exchange.arena)
+        exchange.outBytes += piece.count
         resume(exchange)
     }
 

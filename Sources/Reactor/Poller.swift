@@ -50,6 +50,19 @@ public struct Readiness: BitwiseCopyable, Sendable {
         try systemCall { unsafe Int(epoll_wait(epoll.rawValue, events.baseAddress, Int32(events.count), milliseconds)) }
     }
 
+    /// The same with a finer clock, where the kernel has one (Linux 5.11); else rounded up to milliseconds.
+    public func wait(nanoseconds: Int64) throws(SystemError) -> Int {
+        do throws(SystemError) {
+            return try systemCall {
+                unsafe Int(
+                    vencejo_epoll_wait(epoll.rawValue, events.baseAddress, Int32(events.count), max(0, nanoseconds)))
+            }
+        } catch {
+            guard error.code == ENOSYS else { throw error }
+            return try wait(milliseconds: Int32(clamping: (max(0, nanoseconds) + 999_999) / 1_000_000))
+        }
+    }
+
     /// What the last `wait` found.
     public subscript(index: Int) -> Readiness {
         let event = unsafe events[index]

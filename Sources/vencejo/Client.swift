@@ -11,6 +11,8 @@ import TLS
 /// A gRPC client for our own command line: one connection, one unary call at a time; it waits.
 final class Client {
     let endpoint: Endpoint
+    /// The one of the endpoint's that took the connection.
+    var address: Address { wire.address }
     private let wire: Wire
     private let tls: TLSConnection?
     private let session: Session

@@ -3,22 +3,6 @@ import Foundation
 import Memory
 import Tensors
 
-/// A tensor that owns its bytes.
-struct NamedTensor {
-    let name: String
-    let type: ElementType
-    let shape: [Int64]
-    let content: [UInt8]
-
-    /// The tensor, copied into `arena`.
-    func tensor(in arena: inout Arena) throws(ArenaFull) -> Tensor {
-        var dimensions = List<Int64>()
-        for dimension in shape { try dimensions.append(dimension, in: &arena) }
-        return Tensor(
-            name: try arena.copy(name), type: type, shape: dimensions, content: try arena.copy(content))
-    }
-}
-
 /// One `--input`: `NAME=VALUE` or `VALUE`, where a value is JSON, `@FILE.json` or `FILE.npy`.
 struct InputArgument {
     private enum Value {

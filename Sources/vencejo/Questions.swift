@@ -94,12 +94,19 @@ private func specification(_ message: WireReader) throws(WireError) -> TensorSpe
     var reader = message
     var name = ""
     var type: ElementType?
+    var shape: [Int64] = []
     while let field = try reader.next() {
         switch field.number {
         case 1: name = try field.string().text
         case 2: type = ElementType(name: try field.string())
+        case 3:
+            do throws(WireOrBody<Never>) {
+                try field.eachVarint { shape.append(Int64(bitPattern: $0)) }
+            } catch {
+                if case .wire(let error) = error { throw error }
+            }
         default: break
         }
     }
-    return type.map { TensorSpecification(name: name, type: $0, shape: nil) }
+    return type.map { TensorSpecification(name: name, type: $0, shape: shape) }
 }

@@ -40,7 +40,7 @@ struct Reply {
     private var status: (StatusCode, String) {
         guard exchange.hasEnded else {
             return (
-                StatusCode(exchange.closeCode),
+                StatusCode(resetCode: exchange.closeCode.rawValue),
                 "the server took the call back (HTTP/2 error \(exchange.closeCode.rawValue))"
             )
         }

@@ -5,17 +5,19 @@ import Reactor
 
 /// One connected socket, and the poller that waits for it.
 struct Wire: ~Copyable {
+    let address: Address
     let socket: Socket
     private let poller: Poller
 
-    private init(_ socket: consuming Socket, _ poller: consuming Poller) {
+    private init(_ address: Address, _ socket: consuming Socket, _ poller: consuming Poller) {
+        self.address = address
         self.socket = socket
         self.poller = poller
     }
 
     /// Connects, until `deadline` at the latest.
     static func connect(to address: Address, until deadline: Int64) throws(SystemError) -> Wire {
-        let wire = Wire(try Socket(connecting: address), try Poller(eventsMax: 1))
+        let wire = Wire(address, try Socket(connecting: address), try Poller(eventsMax: 1))
         try wire.poller.add(wire.socket.rawValue, key: 0, write: true)
         guard try wire.wait(toWrite: true, until: deadline) else { throw SystemError(code: ETIMEDOUT) }
         // A connection that failed tells why when it is read from; one that stands has nothing to read yet.

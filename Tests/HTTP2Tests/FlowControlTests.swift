@@ -189,3 +189,41 @@ func aStreamEndsWhileItsFrameWaits(byReset: Bool) throws {
     server.close()
     #expect(server.side.pool.inUse == 0 && server.side.seen[3]?.isCancelled == true)
 }
+
+/// A load generator reads no bodies: what comes beyond the bound is acknowledged and gone.
+@Test func aBodyIsKeptAsFarAsIsWanted() throws {
+    var limits = narrow()
+    limits.bodyBytesKept = 1000
+    let pair = Pair(client: limits)
+    pair.client.keepsBodies = true
+    pair.server.handler = { server, exchange, news in
+        if news.contains(.end) { server.reply(exchange, [server.own(pattern(700_000))]) }
+    }
+    var kept: [UInt8] = []
+    var trailers = 0
+    pair.client.handler = { _, exchange, news in
+        guard news.contains(.end) else { return }
+        kept = exchange.body.view.array
+        trailers = exchange.trailers.count
+    }
+    try pair.request(body: [1])
+    try pair.run()
+    #expect(kept == Array(pattern(700_000).prefix(1000)) && trailers == 1)
+    #expect(pair.client.pool[0].body.bytesReserved < 10_000)
+    pair.close()
+    #expect(pair.isClean)
+}
+
+@Test func aClientKnowsWhatItsPeerTakes() throws {
+    var limits = Limits()
+    limits.streamsMax = 7
+    let pair = Pair(server: limits)
+    try pair.run()
+    #expect(pair.client.session.peerStreamsMax == 7 && pair.client.session.takesRequests)
+    #expect(!pair.server.session.takesRequests)
+    pair.server.session.goAway(final: false)
+    try pair.run()
+    #expect(!pair.client.session.takesRequests)
+    pair.close()
+    #expect(pair.isClean)
+}

@@ -243,3 +243,23 @@ private func leaveSocketFile(_ path: String) throws {
     let second = Clock.now()
     #expect(first > 0 && second >= first)
 }
+
+@Test func aPollerWaitsForPartsOfAMillisecond() throws {
+    let poller = try Poller()
+    for nanoseconds in [-1, 0, 300_000, 1_500_000] as [Int64] {
+        let begin = Clock.now()
+        #expect(try poller.wait(nanoseconds: nanoseconds) == 0 && Clock.now() - begin >= nanoseconds)
+    }
+    let event = try WakeUp()
+    try poller.add(event.rawValue, key: 5)
+    event.signal()
+    #expect(try poller.wait(nanoseconds: .max) == 1 && poller[0].key == 5)
+}
+
+@Test func processorTimeIsCounted() throws {
+    let first = try Clock.processorNanoseconds()
+    while try Clock.processorNanoseconds() < first + 1_000_000 {}
+    #expect(try Clock.processorNanoseconds(of: getpid()) > first)
+    let nobody = try #require(throws: SystemError.self) { try Clock.processorNanoseconds(of: 4_194_305) }
+    #expect(nobody.code == ESRCH)
+}

@@ -1,12 +1,13 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
-#include <pthread.h>
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <time.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 int vencejo_cpus_allowed(void) {
     cpu_set_t set;
@@ -22,3 +23,10 @@ void vencejo_wait(sem_t *semaphore, long nanoseconds) {
     while (sem_clockwait(semaphore, CLOCK_MONOTONIC, &due) != 0 && errno == EINTR) {
     }
 }
+
+int vencejo_epoll_wait(int epoll, struct epoll_event *events, int events_max, long long nanoseconds) {
+    struct timespec time = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    return epoll_pwait2(epoll, events, events_max, &time, 0);
+}
+
+void vencejo_sleep_exactly(void) { prctl(PR_SET_TIMERSLACK, 1); }

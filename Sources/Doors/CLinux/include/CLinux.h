@@ -22,4 +22,10 @@ void vencejo_name_thread(const char *name);
 /// extension).
 void vencejo_wait(sem_t *semaphore, long nanoseconds);
 
+/// epoll_pwait2 without a signal mask, which needs GNU extensions to be declared.
+int vencejo_epoll_wait(int epoll, struct epoll_event *events, int events_max, long long nanoseconds);
+
+/// Sleeps of the calling thread end when they should, and not up to 50 us later. prctl is variadic: not for Swift.
+void vencejo_sleep_exactly(void);
+
 #endif
