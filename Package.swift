@@ -80,10 +80,14 @@ let package = Package(
         // 3 corridor
         //   Control loads what Serving leases: it knows the corridor, the corridor does not know it.
         ground("Serving", ground + rooms), ground("Control", ground + rooms + ["Serving"]),
+        //   Bench is the other end of the wire: it loads servers, ours or another, and knows nothing of Serving.
+        ground(
+            "Bench",
+            ["Memory", "Tensors", "Protobuf", "Reactor", "TLS", "HTTP2", "GRPC", "PredictionAPI", "OpenInference"]),
         // 4 street
         .executableTarget(
             name: "vencejo",
-            dependencies: (ground + rooms + ["Serving", "Control"]).map { .byName(name: $0) } + [
+            dependencies: (ground + rooms + ["Serving", "Control", "Bench"]).map { .byName(name: $0) } + [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 "Yams",
@@ -99,5 +103,6 @@ let package = Package(
         tests("Identity", ["Memory", "Tensors"]),
         tests("ONNX", ["Memory", "Tensors"]),
         tests("Serving", ground + rooms), tests("Control", ground + rooms + ["Serving"]),
+        tests("Bench", ["Memory", "Tensors", "GRPC", "PredictionAPI", "OpenInference"]),
     ]
 )

@@ -1,0 +1,53 @@
+// Enters: a rate and a seed. Leaves: the times at which requests are to be sent.
+import Glibc
+
+/// How requests follow each other.
+public enum Arrival: String, Sendable, CaseIterable {
+    /// Independent callers: gaps are exponentially distributed, so that some requests come close together.
+    case poisson
+    /// All gaps are the same.
+    case constant
+}
+
+/// The intended times of one thread's requests, in nanoseconds from the begin. They depend on nothing that a server does.
+struct Arrivals {
+    private let arrival: Arrival
+    private let gapNanoseconds: Double
+    private var timeNanoseconds: Double
+    private var random: SplitMix
+
+    /// `thread` of `threads` sends its share of `rate`, in requests per second.
+    init(_ arrival: Arrival, rate: Double, seed: UInt64, thread: Int = 0, of threads: Int = 1) {
+        self.arrival = arrival
+        gapNanoseconds = 1_000_000_000 / rate * Double(threads)
+        random = SplitMix(seed: seed &+ UInt64(thread) &* 0x9e37_79b9)
+        // Threads take turns, so that all of them together keep the gaps equal.
+        timeNanoseconds = arrival == .constant ? gapNanoseconds * Double(thread) / Double(threads) - gapNanoseconds : 0
+    }
+
+    mutating func next() -> Int64 {
+        switch arrival {
+        case .constant: timeNanoseconds += gapNanoseconds
+        case .poisson: timeNanoseconds -= log(random.unit()) * gapNanoseconds
+        }
+        return Int64(timeNanoseconds)
+    }
+}
+
+/// A small seeded generator (SplitMix64): a seed names a run.
+public struct SplitMix: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    public init(seed: UInt64) { state = seed }
+
+    public mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var word = state
+        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
+        return word ^ (word >> 31)
+    }
+
+    /// Above 0, up to 1.
+    mutating func unit() -> Double { Double(next() >> 11 + 1) * 0x1p-53 }
+}
