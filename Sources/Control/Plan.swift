@@ -1,5 +1,6 @@
 // Enters: what the repository holds. Leaves: what is to be loaded, and how.
 public import Models
+public import ONNX
 public import Repository
 
 /// One model to load: its versions, its configuration, or why it cannot be.
@@ -62,4 +63,14 @@ public struct Plan: Sendable {
     }
 
     public var needsRuntime: Bool { models.contains { $0.needsRuntime } }
+
+    /// The threads that the models which ask for several share: as many as the one that wants most.
+    public var threads: Runtime.Threads {
+        var threads = Runtime.Threads()
+        for model in models {
+            threads.intraOp = max(threads.intraOp, model.configuration.intraOpThreads ?? 1)
+            threads.interOp = max(threads.interOp, model.configuration.interOpThreads ?? 1)
+        }
+        return threads
+    }
 }

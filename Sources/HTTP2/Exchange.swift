@@ -260,4 +260,13 @@ public final class ExchangePool {
     }
 
     public subscript(seat: Int) -> Exchange { all[seat] }
+
+    /// Memory is short: what rests gives its own back.
+    public func trim() {
+        for seat in resting {
+            all[seat].body.shrink(above: 0)
+            all[seat].arena.shrink()
+        }
+        bodyBytesKept = 0
+    }
 }

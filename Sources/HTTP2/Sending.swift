@@ -189,6 +189,22 @@ extension Session {
         unsafe nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0
     }
 
+    /// What a stream may send before we acknowledge, from now on, for all streams of the connection (RFC 9113, 6.9.2).
+    public func setStreamWindow(_ bytes: Int) {
+        guard bytes != streamWindowBytes, !isGoingAway else { return }
+        streamWindowBytes = bytes
+        var setting = nghttp2_settings_entry(
+            settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue), value: UInt32(bytes))
+        check(unsafe nghttp2_submit_settings(session, 0, &setting, 1))
+    }
+
+    /// Opens the window of one stream so far that the rest of a large message fits: it need not wait for us in between.
+    func widen(_ exchange: Exchange, to bytes: Int) {
+        guard bytes > streamWindowBytes, streamWindowBytes >= limits.streamWindowBytes else { return }
+        _ = unsafe nghttp2_session_set_local_window_size(
+            session, 0, exchange.streamID, Int32(min(bytes, limits.bodyBytesMax)))
+    }
+
     /// Keep-alive: the peer must answer.
     public func ping() {
         isPingAnswered = false

@@ -40,6 +40,8 @@ public import Memory
     public internal(set) var lastRequestNanoseconds: Int64 = 0
     /// The exchange whose header block is being read: nghttp2 would have to look it up for each field.
     var headed: Pinned<Exchange>?
+    /// What streams may send before we acknowledge.
+    var streamWindowBytes: Int
     /// A header block has begun and not ended.
     public internal(set) var headBeganNanoseconds: Int64?
     public internal(set) var isGoingAway = false
@@ -65,6 +67,7 @@ public import Memory
         self.bodySize = bodySize
         self.now = now
         lastRequestNanoseconds = now
+        streamWindowBytes = limits.streamWindowBytes
         peerResets = Budget(limits.peerResets)
         serverResets = Budget(limits.serverResets)
         idleFrames = Budget(limits.idleFrames)

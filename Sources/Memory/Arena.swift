@@ -39,6 +39,7 @@ public struct ArenaFull: Error, Equatable {
     public var bytesUsed: Int { bytesReserved - capacity + used }
 
     deinit {
+        Ledger.subtract(bytesReserved)
         for chunk in full { unsafe free(chunk.base) }
         unsafe free(base)
     }
@@ -71,6 +72,7 @@ public struct ArenaFull: Error, Equatable {
         // Not `size`: what rounding adds is not handed out, so that the bound is exact.
         capacity = wanted
         bytesReserved += wanted
+        Ledger.add(wanted)
     }
 
     /// Makes the bytes at `start`, which were the last allocated, `bytes` long instead of `old`, where they are if there
@@ -157,6 +159,7 @@ public struct ArenaFull: Error, Equatable {
             unsafe base = nil
             capacity = 0
         }
+        if bytesReserved > capacity { Ledger.subtract(bytesReserved - capacity) }
         bytesReserved = capacity
     }
 }
@@ -165,6 +168,7 @@ extension Arena {
     /// Gives the first chunk back too, when nothing is in it.
     public mutating func shrink() {
         guard bytesUsed == 0 else { return }
+        Ledger.subtract(bytesReserved)
         unsafe free(base)
         unsafe base = nil
         capacity = 0

@@ -13,7 +13,10 @@ import Glibc
 
     public init() { unsafe base = nil }
 
-    deinit { unsafe free(base) }
+    deinit {
+        Ledger.subtract(capacity)
+        unsafe free(base)
+    }
 
     public var count: Int { tail - head }
     public var isEmpty: Bool { tail == head }
@@ -36,6 +39,7 @@ import Glibc
                 unsafe free(base)
             }
             unsafe base = larger
+            Ledger.add(size - capacity)
             capacity = size
         }
         tail -= head
@@ -75,6 +79,7 @@ import Glibc
     /// Gives memory above `bytes` back when nothing is in it.
     public mutating func shrink(above bytes: Int) {
         guard isEmpty && capacity > bytes else { return }
+        Ledger.subtract(capacity)
         unsafe free(base)
         unsafe base = nil
         capacity = 0

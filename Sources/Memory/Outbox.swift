@@ -18,7 +18,15 @@ public import Glibc
 
     public init() {}
 
-    deinit { for index in unsafe blocks.indices { unsafe free(blocks[index]) } }
+    deinit {
+        for index in unsafe blocks.indices { unsafe free(blocks[index]) }
+        Ledger.subtract(unsafe blocks.count * Self.blockBytes)
+    }
+
+    private mutating func dropLastBlock() {
+        unsafe free(blocks.removeLast())
+        Ledger.subtract(Self.blockBytes)
+    }
 
     public var isEmpty: Bool { count == 0 }
 
@@ -29,7 +37,10 @@ public import Glibc
     public mutating func append(_ view: ByteView) {
         var rest = view
         while rest.count > 0 {
-            if unsafe block == blocks.count { unsafe blocks.append(malloc(Self.blockBytes)) }
+            if unsafe block == blocks.count {
+                unsafe blocks.append(malloc(Self.blockBytes))
+                Ledger.add(Self.blockBytes)
+            }
             if blockUsed == Self.blockBytes {
                 block += 1
                 blockUsed = 0
@@ -88,6 +99,7 @@ public import Glibc
             blockUsed = 0
         } else {
             unsafe free(blocks.removeFirst())
+            Ledger.subtract(Self.blockBytes)
             block -= 1
         }
     }
@@ -99,13 +111,13 @@ public import Glibc
         blockUsed = 0
         count = 0
         // One block stays for the next turn; a burst's memory goes back.
-        while unsafe blocks.count > 1 { unsafe free(blocks.removeLast()) }
+        while unsafe blocks.count > 1 { dropLastBlock() }
     }
 
     /// Gives the last block back too: for a connection that falls asleep.
     public mutating func shrink() {
         guard isEmpty else { return }
-        for index in unsafe blocks.indices { unsafe free(blocks[index]) }
+        while unsafe !blocks.isEmpty { dropLastBlock() }
         unsafe blocks = []
         unsafe pieces = []
     }

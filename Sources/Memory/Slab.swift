@@ -23,6 +23,7 @@ import Glibc
     }
 
     deinit {
+        Ledger.subtract(unsafe blocks.count * Self.blockBytes)
         for index in unsafe blocks.indices { unsafe Glibc.free(blocks[index]) }
         unsafe free.deallocate()
     }
@@ -43,6 +44,7 @@ import Glibc
         if restBytes < whole {
             guard let block = unsafe aligned_alloc(64, Self.blockBytes) else { return nil }
             unsafe blocks.append(block)
+            Ledger.add(Self.blockBytes)
             unsafe rest = block
             restBytes = Self.blockBytes
         }

@@ -44,9 +44,19 @@ public enum RuntimeError: Error, Equatable, CustomStringConvertible {
     let memory: Owned
     private let allocatorPointer: Pointer
 
+    /// Threads that models share which ask for more than one: a pool for all, so that cores are not promised twice.
+    public struct Threads: Sendable, Equatable {
+        /// Of one operator, the calling thread among them.
+        public var intraOp = 1
+        /// Across operators, where a model runs in parallel.
+        public var interOp = 1
+
+        public init() {}
+    }
+
     /// `log` gets the runtime's warnings and errors, on whatever thread they arise; nothing is written to stdout.
     public init(
-        path: String, allowOlder: Bool = false, log: @escaping @Sendable (String) -> Void
+        path: String, allowOlder: Bool = false, threads: Threads = Threads(), log: @escaping @Sendable (String) -> Void
     ) throws(RuntimeError) {
         var reason: UnsafePointer<CChar>? = nil
         guard let base = unsafe ort_open(path, &reason) else {
@@ -64,8 +74,9 @@ public enum RuntimeError: Error, Equatable, CustomStringConvertible {
             environment = try unsafe Owned(table, releaseSlot: ORT_RELEASE_ENV) { env in
                 // The environment may outlive this object, and logs until the process ends: so does the box.
                 let context = unsafe Unmanaged.passUnretained(LogBox.kept(log)).toOpaque()
-                return unsafe ort_create_env(
-                    table.slots, writeLog, context, CInt(ORT_SEVERITY_WARNING), "vencejo", &env)
+                return unsafe ort_create_env_with_threads(
+                    table.slots, writeLog, context, CInt(ORT_SEVERITY_WARNING), "vencejo", Int32(threads.intraOp),
+                    Int32(threads.interOp), &env)
             }
             try unsafe table.check(ort_disable_telemetry(table.slots, environment.pointer))
             memory = try unsafe Owned(table, releaseSlot: ORT_RELEASE_MEMORY) {

@@ -17,9 +17,10 @@ public struct SessionOptions: Sendable, Equatable {
         }
     }
 
-    /// Threads of one operator, the calling thread among them; 0: one per core.
+    /// Threads of one operator, the calling thread among them. With more than 1 the session runs on the pool that all such
+    /// sessions share, whose size was given when the runtime was opened.
     public var intraOpThreads = 1
-    /// Threads that run operators side by side; only with `.parallel`.
+    /// Threads that run operators side by side, of a shared pool too; only with `.parallel`.
     public var interOpThreads = 1
     public var graphOptimization = GraphOptimization.all
     public var executionMode = ExecutionMode.sequential
@@ -46,8 +47,12 @@ extension SessionOptions {
             try unsafe table.check(ort_set(slots, CInt(slot), options, Int32(clamping: value)))
         }
         if verbose { try set(ORT_SET_LOG_SEVERITY, ORT_SEVERITY_INFO) }
-        try set(ORT_SET_INTRA_OP_THREADS, intraOpThreads)
-        try set(ORT_SET_INTER_OP_THREADS, interOpThreads)
+        if intraOpThreads > 1 || interOpThreads > 1 {
+            try unsafe table.check(ort_share_threads(slots, options))
+        } else {
+            try set(ORT_SET_INTRA_OP_THREADS, 1)
+            try set(ORT_SET_INTER_OP_THREADS, 1)
+        }
         try set(ORT_SET_GRAPH_OPTIMIZATION, graphOptimization.level)
         try set(ORT_SET_EXECUTION_MODE, executionMode == .parallel ? 1 : 0)
         try unsafe table.check(ort_set_memory_pattern(slots, options, memoryPattern ? 1 : 0))

@@ -110,12 +110,22 @@ public enum Cores {
         return quota / period + (quota % period > 0 ? 1 : 0)
     }
 
-    private static func read(_ path: String) -> String {
+    static func read(_ path: String) -> String {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return "" }
         let file = Descriptor(adopting: descriptor)
         var bytes = [UInt8](repeating: 0, count: 256)
         let count = unsafe Glibc.read(file.rawValue, &bytes, bytes.count)
         return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    }
+}
+
+/// How much memory this process may use: what the machine has, or what the control group allows.
+public enum PhysicalMemory {
+    /// Bytes.
+    public static func granted() -> Int {
+        let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+        let allowed = Int(Cores.read("/sys/fs/cgroup/memory.max").split(whereSeparator: \.isWhitespace).first ?? "")
+        return max(1, min(physical, allowed ?? physical))
     }
 }

@@ -18,6 +18,8 @@ public struct ServerLimits: Sendable {
     /// Queued output of a connection at which we stop producing.
     public var outboxBytesMax = 1 << 20
     public var readBytes = 256 << 10
+    /// What all calls together may hold: bodies, arenas, queued answers. Beyond it new calls are refused.
+    public var memoryBytesMax = 1 << 30
     public var connectionsMax = 65536
     public var http2 = Limits()
     /// A model whose run is expected to take longer does not run on a shard.
@@ -56,6 +58,12 @@ public struct ServerLimits: Sendable {
             throw LimitsError(
                 sentence: "arena_bytes_max \(arenaBytesMax) is less than two messages of message_bytes_max "
                     + "\(messageBytesMax) and 64 KiB")
+        }
+        guard memoryBytesMax >= 16 << 20, memoryBytesMax >= 4 * messageBytesMax else {
+            throw LimitsError(
+                sentence:
+                    "memory_limit \(memoryBytesMax): allowed are 16777216 and more, and at least four messages of "
+                    + "message_bytes_max \(messageBytesMax)")
         }
         guard http2.streamsMax >= 1, http2.streamsMax <= 100_000 else {
             throw LimitsError(sentence: "streams_max \(http2.streamsMax): allowed are 1 to 100000")

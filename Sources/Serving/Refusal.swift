@@ -33,6 +33,7 @@ enum Refusal: Error {
     /// It could not be answered before its deadline: not even begun.
     case tooLate(model: String, milliseconds: Int64, leftMilliseconds: Int64)
     case queueFull(model: String, callsMax: Int)
+    case memoryFull(bytesMax: Int)
     case noProgress(seconds: Int64)
     case connectionBodies(bytesMax: Int)
     case unknownService(String)
@@ -41,7 +42,7 @@ enum Refusal: Error {
     var status: StatusCode {
         switch self {
         case .http: .unknown
-        case .headTooLarge, .connectionBodies, .arena, .tooLate, .queueFull: .resourceExhausted
+        case .headTooLarge, .connectionBodies, .arena, .tooLate, .queueFull, .memoryFull: .resourceExhausted
         case .noTrailers, .timeout, .binaryMetadata, .messageCount: .internal
         case .unknownMethod, .encoding: .unimplemented
         case .frame(let error): Self.status(error)
@@ -111,6 +112,8 @@ enum Refusal: Error {
                 + "is in \(left) ms: try later, or call another replica"
         case .queueFull(let model, let max):
             "\(max) calls wait for model \(quoted(model)) already: try later, or call another replica"
+        case .memoryFull(let max):
+            "the calls under way need more than the \(max) bytes that this server has for them: try later, or call another replica"
         case .noProgress(let seconds): "no byte of the request came for \(seconds) s"
         case .connectionBodies(let max):
             "this connection has more than \(max) bytes of requests under way: wait for answers, or use more connections"
@@ -140,7 +143,7 @@ enum Refusal: Error {
     var retryMilliseconds: Int64? {
         switch self {
         case .tooLate(_, let milliseconds, let left): max(1, milliseconds - left)
-        case .queueFull: 100
+        case .queueFull, .memoryFull: 100
         default: nil
         }
     }

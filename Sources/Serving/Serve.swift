@@ -18,6 +18,10 @@ extension Connection {
             }
             let rpc = shard.rpcs[exchange.seat]
             if rpc.isOver { return session.discard(exchange) }
+            // What is whole is answered; nothing more is begun, and nothing grows.
+            if shard.memory == .full, !exchange.hasEnded || news.contains(.head) {
+                throw Refusal.memoryFull(bytesMax: shard.limits.memoryBytesMax)
+            }
             if session.bodyBytes > shard.limits.connectionBodyBytesMax {
                 throw Refusal.connectionBodies(bytesMax: shard.limits.connectionBodyBytesMax)
             }

@@ -36,6 +36,7 @@ final class Shard {
     var gathered = Gathered()
     var round = Gathered()
     var runner: Runner
+    private(set) var memory = MemoryPressure.low
     /// Jobs that are with the executors: their memory is this shard's.
     var ticketsOut = 0
 
@@ -126,6 +127,7 @@ final class Shard {
             connection.goOn()
         }
         goingOn.removeAll(keepingCapacity: true)
+        weighMemory()
         for index in 0..<ready { arrive(poller[index]) }
         var due: [UInt64] = []
         wheel.advance(to: now) { due.append($0) }
@@ -135,6 +137,21 @@ final class Shard {
         // What came in is answered; now everything leaves, one write for each connection.
         for key in touched { depart(key) }
         touched.removeAll(keepingCapacity: true)
+    }
+
+    /// How near the limit on memory is. When it comes near, windows become small and what rests gives its memory back.
+    private func weighMemory() {
+        let now = MemoryPressure(bytes: Ledger.bytes, bytesMax: limits.memoryBytesMax)
+        guard now != memory else { return }
+        let wasLow = memory == .low
+        memory = now
+        if now != .low { exchanges.trim() }
+        guard wasLow != (now == .low) else { return }
+        let window = now == .low ? limits.http2.streamWindowBytes : min(64 << 10, limits.http2.streamWindowBytes)
+        for case let connection? in connections {
+            connection.session.setStreamWindow(window)
+            touch(connection)
+        }
     }
 
     private func arrive(_ ready: Readiness) {
@@ -292,6 +309,18 @@ final class Shard {
             connection.leave()
             touch(connection)
         }
+    }
+}
+
+/// How much of the memory for calls is in use.
+enum MemoryPressure {
+    case low
+    /// From three quarters on.
+    case high
+    case full
+
+    init(bytes: Int, bytesMax: Int) {
+        self = bytes >= bytesMax ? .full : bytes >= bytesMax / 4 * 3 ? .high : .low
     }
 }
 

@@ -44,6 +44,10 @@ struct Serve: ParsableCommand {
     @Option(help: "The certificate's private key (PEM).") var tlsKey: String?
     @Option(help: "Demand client certificates that this CA (PEM) has signed.") var tlsClientCa: String?
     @Option(help: "1.3 (default) or 1.2.") var tlsMinimumVersion: String?
+    @Option(
+        help:
+            "What all calls together may hold in memory, as 512M or 2G. Default: half of what this process is granted.")
+    var memoryLimit: String?
     @Option(help: "Bytes of one message. Default: 4194304.") var messageBytesMax: String?
     @Option(help: "Streams at a time on one connection. Default: 128.") var streamsMax: String?
     @Option(help: "Connections at a time. Default: 95 % of the descriptors allowed.") var connectionsMax: String?
@@ -69,7 +73,7 @@ struct Serve: ParsableCommand {
         logger.logLevel = .info
         for problem in plan.problems { logger.warning("\(problem)") }
         let log = logger
-        let runtime = try plan.needsRuntime ? runtime(settings, log) : nil
+        let runtime = try plan.needsRuntime ? runtime(settings, plan.threads, log) : nil
         let directory = Directory<Servable>(plan.descriptions)
 
         // From here on nothing is wrong with what we were told.
@@ -97,7 +101,11 @@ struct Serve: ParsableCommand {
             Foundation.exit(1)
         }.detach()
         server.wait()
-        say("drained")
+        let tally = server.tally
+        say(
+            "drained: \(tally[.expired]) calls expired before they ran, \(tally[.cancelled]) were cancelled before, "
+                + "\(tally[.refusedAtDoor]) were refused at the door, \(tally[.batched]) were answered in \(tally[.batches]) batches"
+        )
         // A model that is still loading must not see the runtime taken down around it by exit's handlers.
         if !directory.isLoaded { Foundation._exit(0) }
     }
@@ -115,6 +123,7 @@ struct Serve: ParsableCommand {
         set(.tlsKey, tlsKey)
         set(.tlsClientCA, tlsClientCa)
         set(.tlsMinimumVersion, tlsMinimumVersion)
+        set(.memoryLimit, memoryLimit)
         set(.messageBytesMax, messageBytesMax)
         set(.streamsMax, streamsMax)
         set(.connectionsMax, connectionsMax)
@@ -136,9 +145,13 @@ struct Serve: ParsableCommand {
         }
     }
 
-    private func runtime(_ settings: Settings, _ log: Logger) throws(Failure) -> ONNX.Runtime {
+    private func runtime(
+        _ settings: Settings, _ threads: ONNX.Runtime.Threads, _ log: Logger
+    ) throws(Failure) -> ONNX.Runtime {
         do throws(RuntimeError) {
-            return try ONNX.Runtime(path: settings.onnxRuntime, allowOlder: settings.allowOlderOnnxRuntime) {
+            return try ONNX.Runtime(
+                path: settings.onnxRuntime, allowOlder: settings.allowOlderOnnxRuntime, threads: threads
+            ) {
                 log.warning("ONNX Runtime: \($0)")
             }
         } catch {

@@ -31,6 +31,7 @@ struct Settings {
         case tlsKey = "tls_key"
         case tlsClientCA = "tls_client_ca"
         case tlsMinimumVersion = "tls_minimum_version"
+        case memoryLimit = "memory_limit"
         case messageBytesMax = "message_bytes_max"
         case streamsMax = "streams_max"
         case connectionsMax = "connections_max"
@@ -71,6 +72,7 @@ struct Settings {
             limits.connectionBodyBytesMax = max(limits.connectionBodyBytesMax, 2 * limits.messageBytesMax)
             limits.arenaBytesMax = max(limits.arenaBytesMax, 4 * limits.messageBytesMax)
         }
+        limits.memoryBytesMax = try one(.memoryLimit).map(Self.bytes) ?? PhysicalMemory.granted() / 2
         if let value = one(.streamsMax) { limits.http2.streamsMax = try Self.integer(value, 1...100_000) }
         let descriptors = FileLimit.raise()
         // Some descriptors stay free for models, logs and those who look after the server.
@@ -128,6 +130,18 @@ struct Settings {
             )
         }
         return value
+    }
+
+    /// "536870912", "512M", "2G": K, M and G stand for 1024, 1024² and 1024³ bytes.
+    private static func bytes(_ given: Given) throws(Failure) -> Int {
+        let units: [Character: Int] = ["K": 10, "M": 20, "G": 30]
+        let shift = given.value.last.flatMap { units[$0] }
+        let digits = shift == nil ? given.value : String(given.value.dropLast())
+        guard let number = Int(digits), number > 0, number <= Int.max >> (shift ?? 0) else {
+            throw .usage(
+                "\(given.origin): \"\(given.value)\" is not allowed; allowed are bytes, as 536870912, 512M or 2G")
+        }
+        return number << (shift ?? 0)
     }
 
     private static func seconds(_ given: Given) throws(Failure) -> Int64 {

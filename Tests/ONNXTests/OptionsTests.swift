@@ -17,7 +17,7 @@ private func account(_ name: String, _ change: (inout SessionOptions) -> Void) t
     let line = try account("options-defaults") { _ in }
     for part in [
         "execution_mode:0 ", "enable_mem_pattern:1 ", "enable_cpu_mem_arena:1 ", "session_logid:options-defaults ",
-        "session_log_severity_level:1 ", "graph_optimization_level:4 ",
+        "session_log_severity_level:1 ", "use_per_session_threads:1 ", "graph_optimization_level:4 ",
         "intra_op_param:OrtThreadPoolParams { thread_pool_size: 1 ",
         "inter_op_param:OrtThreadPoolParams { thread_pool_size: 1 ", "session.load_model_format: ONNX ",
     ] {
@@ -26,8 +26,8 @@ private func account(_ name: String, _ change: (inout SessionOptions) -> Void) t
 }
 
 @Test(arguments: [
-    ("intra", "intra_op_param:OrtThreadPoolParams { thread_pool_size: 3 "),
-    ("inter", "inter_op_param:OrtThreadPoolParams { thread_pool_size: 2 "), ("parallel", "execution_mode:1 "),
+    ("intra", "use_per_session_threads:0 "), ("inter", "use_per_session_threads:0 "),
+    ("parallel", "execution_mode:1 "),
     ("pattern", "enable_mem_pattern:0 "), ("arena", "enable_cpu_mem_arena:0 "),
     ("entry", "session.intra_op.allow_spinning: 0 "), ("format", "session.load_model_format: ONNX "),
 ])

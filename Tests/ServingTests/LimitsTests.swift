@@ -33,7 +33,12 @@ struct LimitsRow: Sendable, CustomTestStringConvertible {
             $0.messageBytesMax = 2_000_000_000
             $0.connectionBodyBytesMax = 2_000_000_005
             $0.arenaBytesMax = 4_000_065_536
+            $0.memoryBytesMax = 8_000_000_000
         }),
+    LimitsRow(
+        testDescription: "less memory than four messages", change: { $0.memoryBytesMax = 8 << 20 },
+        sentence: "memory_limit 8388608: allowed are 16777216 and more, and at least four messages of message_bytes_max "
+            + "4194304"),
     LimitsRow(
         testDescription: "a message above a connection's bodies", change: { $0.connectionBodyBytesMax = 4 << 20 },
         sentence: "connection_body_bytes_max 4194304 is less than one message of message_bytes_max 4194304"),

@@ -94,6 +94,7 @@ private var rows: [RefusalRow] {
         RefusalRow(.arena(full), .resourceExhausted),
         RefusalRow(.deadlinePassed, .deadlineExceeded),
         RefusalRow(.tooLate(model: "m\n", milliseconds: 70, leftMilliseconds: 5), .resourceExhausted),
+        RefusalRow(.memoryFull(bytesMax: 1 << 30), .resourceExhausted),
         RefusalRow(.queueFull(model: "m\n", callsMax: 9), .resourceExhausted),
         RefusalRow(.noProgress(seconds: 30), .deadlineExceeded),
         RefusalRow(.connectionBodies(bytesMax: 9), .resourceExhausted),
@@ -142,7 +143,7 @@ private func kind(of refusal: Refusal) -> Int {
     case .connectionBodies: 18
     case .unknownService: 19
     case .draining: 20
-    case .tooLate, .queueFull: 21
+    case .tooLate, .queueFull, .memoryFull: 21
     }
 }
 

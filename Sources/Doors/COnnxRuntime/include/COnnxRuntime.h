@@ -81,10 +81,21 @@ static inline const char *ort_error_text(OrtTable table, const OrtStatus *status
 
 // Environment and memory
 
-ORT_CALL ort_create_env(
-    OrtTable table, OrtLog log, void *_Nullable context, int32_t severity, const char *name,
-    OrtEnv *_Nullable *_Nonnull env) {
-    return ORT_SLOT(4, OrtLog, void *, int32_t, const char *, OrtEnv **)(log, context, severity, name, env);
+/// An environment with one pool of threads that sessions can share. `threads`: of one operator, the caller among them;
+/// `branches`: across operators. Threads sleep when they have nothing to do.
+ORT_CALL ort_create_env_with_threads(
+    OrtTable table, OrtLog log, void *_Nullable context, int32_t severity, const char *name, int32_t threads,
+    int32_t branches, OrtEnv *_Nullable *_Nonnull env) {
+    OrtObject *options = NULL;
+    OrtStatus *status = ORT_SLOT(121, OrtObject **)(&options);
+    if (!status) status = ORT_SLOT(147, OrtObject *, int32_t)(options, threads);
+    if (!status) status = ORT_SLOT(148, OrtObject *, int32_t)(options, branches);
+    if (!status) status = ORT_SLOT(149, OrtObject *, int32_t)(options, /* spin */ 0);
+    if (!status)
+        status = ORT_SLOT(151, OrtLog, void *, int32_t, const char *, const OrtObject *, OrtEnv **)(
+            log, context, severity, name, options, env);
+    if (options) ort_release(table, /* threading options */ 122, options);
+    return status;
 }
 
 ORT_CALL ort_disable_telemetry(OrtTable table, OrtEnv *env) {
@@ -132,6 +143,11 @@ ORT_CALL ort_set_memory_pattern(OrtTable table, OrtSessionOptions *options, int3
 
 ORT_CALL ort_set_cpu_arena(OrtTable table, OrtSessionOptions *options, int32_t on) {
     return ORT_SLOT(on ? 18 : 19, OrtSessionOptions *)(options);
+}
+
+/// The session runs on the environment's threads.
+ORT_CALL ort_share_threads(OrtTable table, OrtSessionOptions *options) {
+    return ORT_SLOT(120, OrtSessionOptions *)(options);
 }
 
 ORT_CALL ort_set_log_name(OrtTable table, OrtSessionOptions *options, const char *name) {
