@@ -80,6 +80,10 @@ public enum Thread {
     /// The calling thread gives way to others that want the core: a tenth of their share (nice 10).
     public static func lowerPriority() { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
 
+    /// The calling thread does little at a time and must be at once: it gets a core before those that work for long, as soon
+    /// as it wakes.
+    public static func workInShortSlices() { vencejo_take_slices(100_000) }
+
     /// `name`: at most 15 bytes are kept by the kernel. Throws EAGAIN where the system has no thread left.
     public static func start(_ name: String, _ run: @escaping @Sendable () -> Void) throws(SystemError) -> Handle {
         var thread = pthread_t()

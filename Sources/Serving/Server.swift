@@ -106,6 +106,7 @@ public final class Server: Sendable {
         for number in configuration.listeners.indices {
             threads.append(
                 try Thread.start("shard-\(number)") {
+                    Thread.workInShortSlices()
                     do throws(SystemError) {
                         try Shard(number: number, of: shared).run()
                     } catch {

@@ -74,7 +74,7 @@ def test_beyond_the_limit_calls_are_refused_and_later_answered(server):
     assert len(answer.outputs[0].data) == 3 * MEGABYTE
 
 
-@pytest.mark.parametrize("value", ["0", "12T", "-1", "x", "", "1.5G"])
+@pytest.mark.parametrize("value", ["0", "12T", "-1", "x", "1.5G"])
 def test_a_limit_that_is_no_size_is_named(value, tmp_path):
     code, _, stderr = run("serve", "--repository", tmp_path, "--memory-limit=" + value)
     assert code == 2

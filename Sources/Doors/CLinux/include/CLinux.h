@@ -18,6 +18,10 @@ int vencejo_accept(int listener);
 /// The calling thread's name, as top and gdb show it; at most 15 bytes are kept.
 void vencejo_name_thread(const char *name);
 
+/// The calling thread keeps its core for `nanoseconds` at a time (100 000 to 100 000 000), and is the sooner given one when
+/// it wakes, the shorter that is (sched_setattr(2), sched_runtime; Linux 6.12 and later, earlier ones pass over it).
+void vencejo_take_slices(unsigned long nanoseconds);
+
 /// Takes one post of the semaphore, or waits for one until `nanoseconds` on CLOCK_MONOTONIC (sem_clockwait(3) is a GNU
 /// extension).
 void vencejo_wait(sem_t *semaphore, long nanoseconds);
