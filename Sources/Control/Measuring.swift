@@ -58,7 +58,7 @@ private struct Rehearsal: ~Copyable {
         for round in 0..<8 {
             let before = Clock.now()
             try servable.engine.run(work, in: &arena) { (_, _) in }
-            if round > 0 || isLong { servable.costs.record(rows: 1, nanoseconds: Clock.now() - before) }
+            if round > 0 || isLong { servable.record(work, nanoseconds: Clock.now() - before) }
             if isLong { return }
         }
     }

@@ -93,13 +93,15 @@ struct Runner: ~Copyable {
             do throws(RunError) {
                 jobs[position].outcome = .outputs(
                     try servable.engine.run(jobs[position].work, in: &jobs[position].exchange.arena))
+                guard servable.engine.isMeasured else { continue }
+                let now = Clock.now()
+                servable.record(jobs[position].work, nanoseconds: now - began)
+                began = now
             } catch {
+                // What fails early says nothing of what a run takes.
                 jobs[position].outcome = refused(.run(error))
+                began = Clock.now()
             }
-            guard servable.engine.isMeasured else { continue }
-            let now = Clock.now()
-            servable.costs.record(rows: jobs[position].rows ?? 1, nanoseconds: now - began)
-            began = now
         }
     }
 

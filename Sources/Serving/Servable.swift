@@ -1,7 +1,8 @@
 // Enters: a loaded model. Leaves: the model, and all that is known of how to run it.
 public import Batching
+import Memory
 import Synchronization
-import Tensors
+public import Tensors
 
 /// What an operator may say about how a model's calls are put together; for who wants Triton's. Nothing need be said.
 public struct BatchingSettings: Sendable, Equatable {
@@ -24,7 +25,10 @@ public final class Servable: Sendable {
     public let name: String
     public let engine: Engine
     public let settings: BatchingSettings
+    /// By rows: for what runs together.
     public let costs = Costs()
+    /// Where rows differ in size a call's cost goes by its bytes, 64 at a time.
+    private let costsOfBytes: Costs?
     public let trust: Trust
     /// Calls and rows that wait for an executor or are with one.
     let waitingCalls = Atomic<Int>(0)
@@ -34,17 +38,37 @@ public final class Servable: Sendable {
         self.name = name
         self.engine = engine
         self.settings = settings
+        costsOfBytes = engine.signature.hasRowsOfAnySize ? Costs() : nil
         trust = Trust(canBatch: settings.rowsMax > 1 && engine.signature.canBatch)
     }
 
-    /// What one run of so many rows is expected to take. `nil`: nothing was measured, or nothing is worth measuring.
+    /// What a call is expected to take by itself. `nil`: nothing was measured, or nothing is worth measuring.
+    func runNanoseconds(_ work: Work) -> Int64? {
+        guard engine.isMeasured else { return nil }
+        if let costsOfBytes { return costsOfBytes.nanoseconds(rows: Self.pieces(work)) }
+        return costs.nanoseconds(rows: work.rows ?? 1)
+    }
+
+    /// What so many rows are expected to take together.
     func runNanoseconds(rows: Int) -> Int64? { engine.isMeasured ? costs.nanoseconds(rows: rows) : nil }
 
-    /// What is before an executor comes to a call of so many rows, and its own run. `nil`: nothing was measured yet.
-    func expectedNanoseconds(rows: Int, executors: Int) -> Int64? {
+    /// A call ran by itself, and took so long.
+    public func record(_ work: Work, nanoseconds: Int64) {
+        costs.record(rows: work.rows ?? 1, nanoseconds: nanoseconds)
+        costsOfBytes?.record(rows: Self.pieces(work), nanoseconds: nanoseconds)
+    }
+
+    private static func pieces(_ work: Work) -> Int {
+        var bytes = 0
+        for index in work.inputs.indices { bytes += work.inputs[index].content.count }
+        return bytes / 64 + 1
+    }
+
+    /// What is before an executor comes to a call, and its own run. `nil`: nothing was measured yet.
+    func expectedNanoseconds(_ work: Work, executors: Int) -> Int64? {
         let parallel = Int64(max(1, min(settings.concurrency ?? executors, executors)))
         let waiting = waitingRows.load(ordering: .relaxed)
-        guard let own = runNanoseconds(rows: rows) else { return nil }
+        guard let own = runNanoseconds(work) else { return nil }
         return own + (waiting > 0 ? (costs.nanoseconds(rows: waiting) ?? 0) / parallel : 0)
     }
 
@@ -61,11 +85,11 @@ public final class Servable: Sendable {
         waitingRows.subtract(job.rows ?? 1, ordering: .relaxed)
     }
 
-    /// Whether a call of so many rows is to be kept off the shards. What was never measured is.
-    func isLong(rows: Int, budgetNanoseconds: Int64) -> Bool {
+    /// Whether a call is to be kept off the shards. What was never measured is.
+    func isLong(_ work: Work, budgetNanoseconds: Int64) -> Bool {
         if settings.delayNanoseconds > 0 { return true }
-        if case .identity = engine { return false }
-        guard let nanoseconds = costs.nanoseconds(rows: rows) else { return true }
+        guard engine.isMeasured else { return false }
+        guard let nanoseconds = runNanoseconds(work) else { return true }
         return nanoseconds > budgetNanoseconds
     }
 }

@@ -67,13 +67,18 @@ struct Gathered {
 
 extension Group {
     /// How much of it the shard runs itself. What is long it does not run. Of what is short it keeps all, unless that is more
-    /// than a turn should take and other cores have nothing to do: then it keeps its part, so that one busy connection can
-    /// use more than one core.
+    /// than a turn should take: then other cores that have nothing to do get their part, so that one busy connection can use
+    /// more than one core; and beyond four times that much the rest goes to executors in any case, so that nobody else's
+    /// calls wait for it.
     mutating func share(helpers: Int, budgetNanoseconds: Int64) {
         kept = isLong ? 0 : jobs.count
-        guard !isLong, !hasStreams, helpers > 0, jobs.count > helpers, let first = jobs.first else { return }
+        guard !isLong, !hasStreams, let first = jobs.first else { return }
         guard let expected = first.servable.runNanoseconds(rows: rows), expected > budgetNanoseconds else { return }
-        kept = jobs.count / (helpers + 1)
+        if helpers > 0 && jobs.count > helpers {
+            kept = jobs.count / (helpers + 1)
+        } else if expected > 4 * budgetNanoseconds {
+            kept = max(1, Int(Int64(jobs.count) * 4 * budgetNanoseconds / expected))
+        }
     }
 }
 
@@ -81,7 +86,7 @@ extension Shard {
     /// Takes a call that fits its model, unless it could not be answered in time.
     func gather(_ job: Job) throws(Refusal) {
         let servable = job.servable
-        let isLong = servable.isLong(rows: job.rows ?? 1, budgetNanoseconds: limits.shardRunNanoseconds)
+        let isLong = servable.isLong(job.work, budgetNanoseconds: limits.shardRunNanoseconds)
         if isLong && servable.isFull {
             server.tally.count(.refusedAtDoor)
             throw .queueFull(model: servable.name, callsMax: servable.settings.queueMax)
@@ -98,7 +103,7 @@ extension Shard {
     private func checkDeadline(_ job: Job, isLong: Bool) throws(Refusal) {
         guard now < job.deadline else { throw .deadlinePassed }
         guard isLong,
-            let expected = job.servable.expectedNanoseconds(rows: job.rows ?? 1, executors: limits.executors),
+            let expected = job.servable.expectedNanoseconds(job.work, executors: limits.executors),
             expected > job.deadline - now
         else { return }
         server.tally.count(.refusedAtDoor)

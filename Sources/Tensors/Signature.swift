@@ -48,6 +48,11 @@ public final class Signature: Sendable {
             && outputs.allSatisfy { $0.shape == nil || $0.shape?.first == -1 }
     }
 
+    /// Whether rows may differ in size: a dimension other than the first is free, or elements are texts.
+    public var hasRowsOfAnySize: Bool {
+        inputs.contains { $0.type == .bytes || ($0.shape.map { $0.dropFirst().contains(-1) } ?? true) }
+    }
+
     /// The call's inputs in the model's order, checked against name, type, shape and length.
     public func arrange(_ call: Call, in arena: inout Arena) throws(SignatureRefusal) -> List<Tensor> {
         let specifications = table.inputs

@@ -37,7 +37,8 @@ struct LimitsRow: Sendable, CustomTestStringConvertible {
         }),
     LimitsRow(
         testDescription: "less memory than four messages", change: { $0.memoryBytesMax = 8 << 20 },
-        sentence: "memory_limit 8388608: allowed are 16777216 and more, and at least four messages of message_bytes_max "
+        sentence:
+            "memory_limit 8388608: allowed are 16777216 and more, and at least four messages of message_bytes_max "
             + "4194304"),
     LimitsRow(
         testDescription: "a message above a connection's bodies", change: { $0.connectionBodyBytesMax = 4 << 20 },
