@@ -31,7 +31,7 @@ test: build interop $(venv)/ready ## Run all tests
 	$(python) -m pytest Tests/SystemTests
 
 build: packages ## Build the release binary, .build/release/vencejo
-	swift build --configuration release $(strict)
+	swift build --configuration release --static-swift-stdlib $(strict)
 
 demo: build $(venv)/ready .build/stubs ## Predict from Python; starts a server if none runs
 	PYTHONPATH=.build/stubs $(python) Tests/Demo/predict.py

@@ -86,12 +86,12 @@ extension Shard {
     /// Takes a call that fits its model, unless it could not be answered in time.
     func gather(_ job: Job) throws(Refusal) {
         let servable = job.servable
-        let isLong = servable.isLong(job.work, budgetNanoseconds: limits.shardRunNanoseconds)
-        if isLong && servable.isFull {
+        if servable.isFull {
             server.tally.count(.refusedAtDoor)
             throw .queueFull(model: servable.name, callsMax: servable.settings.queueMax)
         }
-        if job.deadline < .max { try checkDeadline(job, isLong: isLong) }
+        if job.deadline < .max { try checkDeadline(job) }
+        let isLong = servable.isLong(job.work, budgetNanoseconds: limits.shardRunNanoseconds)
         if isLong {
             servable.submitted(job)
             rpcs[job.exchange.seat].isWithExecutor = true
@@ -100,16 +100,18 @@ extension Shard {
         gathered.append(job, isLong: isLong, isStream: rpcs[job.exchange.seat].method.shape != .unary)
     }
 
-    private func checkDeadline(_ job: Job, isLong: Bool) throws(Refusal) {
-        guard now < job.deadline else { throw .deadlinePassed }
-        guard isLong,
-            let expected = job.servable.expectedNanoseconds(job.work, executors: limits.executors),
-            expected > job.deadline - now
-        else { return }
+    private func checkDeadline(_ job: Job) throws(Refusal) {
+        let left = job.deadline - now
+        guard left > 0 else {
+            server.tally.count(.expired)
+            throw .deadlinePassed
+        }
+        let expected = job.servable.expectedNanoseconds(job.work, executors: limits.executors)
+        guard let expected, expected > left else { return }
         server.tally.count(.refusedAtDoor)
         throw .tooLate(
-            model: job.servable.name, milliseconds: (expected + 999_999) / 1_000_000,
-            leftMilliseconds: (job.deadline - now) / 1_000_000)
+            model: job.servable.name, milliseconds: (expected + 999_999) / 1_000_000, leftMilliseconds: left / 1_000_000
+        )
     }
 
     /// A stream's message that was refused before it had a model.
