@@ -64,12 +64,13 @@ public final class Servable: Sendable {
         return bytes / 64 + 1
     }
 
-    /// What is before an executor comes to a call, and its own run. `nil`: nothing was measured yet.
+    /// What is before an executor comes to a call, and its own run. `nil`: nothing is before it, and then it may try: what a
+    /// model was found to take is no promise. Or nothing was measured yet.
     func expectedNanoseconds(_ work: Work, executors: Int) -> Int64? {
         let parallel = Int64(max(1, min(settings.concurrency ?? executors, executors)))
         let waiting = waitingRows.load(ordering: .relaxed)
-        guard let own = runNanoseconds(work) else { return nil }
-        return own + (waiting > 0 ? (costs.nanoseconds(rows: waiting) ?? 0) / parallel : 0)
+        guard waiting > 0, let own = runNanoseconds(work) else { return nil }
+        return own + (costs.nanoseconds(rows: waiting) ?? 0) / parallel
     }
 
     /// As many calls wait as may.
