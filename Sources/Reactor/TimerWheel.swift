@@ -53,7 +53,11 @@ public struct TimerWheel {
         // After a long sleep one turn of the wheel sees every slot.
         let first = max(tick + 1, target - Int64(Self.slots) + 1)
         tick = target
-        guard pending > 0 else { return }
+        guard pending > 0 else {
+            // Or what is far after a long rest would seem overdue to be looked through.
+            sortTick = tick + Int64(Self.slots / 2)
+            return
+        }
         for slot in first...target {
             let index = Int(slot % Int64(Self.slots))
             guard occupied[index / 64] & 1 << UInt64(index % 64) != 0 else { continue }

@@ -116,6 +116,7 @@ func timesNearTheEndOfTimeWait(time: Int64) {
         (0, 1, 4), (0, tick, 4), (0, tick + 1, 8), (1, tick, 4), (tick - 1, 2 * tick, 5), (0, 100 * tick, 400),
         // A turn away and more: looked at when the wheel has turned by half.
         (0, 1023 * tick, 4092), (0, 1024 * tick, 2048), (0, 1025 * tick, 2048), (0, 100_000 * tick, 2048),
+        (tick / 2, 9000 * tick, 2046),
     ] as [(Int64, Int64, Int32)])
 func howLongAPollerMaySleep(now: Int64, time: Int64, milliseconds: Int32) {
     var wheel = TimerWheel(now: now)
@@ -148,5 +149,73 @@ func howLongAPollerMaySleep(now: Int64, time: Int64, milliseconds: Int32) {
             if turns > 1000 { break }
         }
         #expect(turns <= 1000 && wheel.isEmpty, "seed \(seed)")
+    }
+}
+
+/// Wherever the wheel stands, the nearest of those that wait is the one for which a poller wakes up.
+@Test func everySlotWakesInItsTurn() {
+    for start in stride(from: 0 as Int64, to: 2100, by: 419) {
+        for ahead in 1...1023 as ClosedRange<Int64> {
+            var wheel = TimerWheel(now: start * tick)
+            wheel.add(1, at: (start + ahead) * tick)
+            if wheel.sleepMilliseconds(now: start * tick) != 4 * Int32(ahead) {
+                Issue.record("from \(start), \(ahead) ahead: \(wheel.sleepMilliseconds(now: start * tick)) ms")
+                return
+            }
+            // One that comes before it, and one that comes after.
+            wheel.add(2, at: (start + 1023) * tick)
+            wheel.add(3, at: (start + (ahead + 1) / 2) * tick)
+            #expect(wheel.sleepMilliseconds(now: start * tick) == 4 * Int32((ahead + 1) / 2))
+        }
+    }
+}
+
+/// Who sleeps for minutes costs a look every two seconds, however many they are; and comes in time all the same.
+@Test func thousandsThatSleepForMinutes() {
+    var random = Linear(state: 11)
+    var now: Int64 = 77 * tick
+    var wheel = TimerWheel(now: now)
+    var times: [UInt64: Int64] = [:]
+    for key in 0..<1000 as Range<UInt64> {
+        times[key] = now + 300_000_000_000 + random.below(120_000_000_000)
+        wheel.add(key, at: times[key]!)
+    }
+    let (began, nearest) = (now, times.values.min()!)
+    var wakeUps: Int64 = 0
+    while now < nearest - 4_200_000_000 {
+        now += Int64(wheel.sleepMilliseconds(now: now)) * 1_000_000
+        wheel.advance(to: now) { key in Issue.record("\(key) is early") }
+        wakeUps += 1
+    }
+    #expect(wakeUps <= (now - began) / 2_000_000_000 + 1)
+    while !wheel.isEmpty {
+        now += Int64(wheel.sleepMilliseconds(now: now)) * 1_000_000
+        wheel.advance(to: now) { key in
+            let time = times.removeValue(forKey: key)
+            #expect(time.map { $0 <= now && now < $0 + tick + 1_000_000 } ?? false)
+        }
+    }
+    #expect(times.isEmpty)
+}
+
+/// One that nobody advanced past what was asked for: a turn and more too late, all of it comes, and once.
+@Test func farOnesAfterALongSleep() {
+    for late in [0, 1, 511, 512, 513, 1023, 1024, 1025, 5000] as [Int64] {
+        var wheel = TimerWheel(now: 0)
+        for ahead in 1...64 as ClosedRange<Int64> { wheel.add(UInt64(ahead), at: ahead * 50 * tick) }
+        var told: [UInt64] = []
+        wheel.advance(to: (3200 + late) * tick) { told.append($0) }
+        #expect(told.sorted() == Array(1...64) && wheel.isEmpty, "\(late) late")
+    }
+}
+
+/// A wheel on which nothing was for long: what is far then is no reason to wake up at once.
+@Test func farOnesAfterALongRest() {
+    for rest in [1, 511, 512, 600, 2000, 100_000] as [Int64] {
+        var wheel = TimerWheel(now: 0)
+        wheel.advance(to: rest * tick) { _ in }
+        wheel.add(1, at: (rest + 1250) * tick)
+        let milliseconds = wheel.sleepMilliseconds(now: rest * tick)
+        #expect(milliseconds > 0 && milliseconds <= 2048, "after \(rest) ticks")
     }
 }
