@@ -71,9 +71,11 @@ public struct CostTable: Sendable {
             // Not for next to nothing: in a larger batch the first waits for the last.
             if price < picosecondsPerRow[best] / 32 * 31 { best = size }
         }
-        if tick % 64 == 63 {
-            if best < top { return 2 << best }
-            if best > 1, tick % 128 == 127 { return 1 << (best - 1) }
+        // Neither in step with a load that comes in bursts, nor only upwards: what is best may have become smaller.
+        switch ((tick &+ 1) &* 0x9e37_79b9_7f4a_7c15) >> 57 {
+        case 0 where best > 0: return 1 << (best - 1)
+        case 1 where best < top: return 2 << best
+        default: break
         }
         return best == top ? limit : 1 << best
     }
