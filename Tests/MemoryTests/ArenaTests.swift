@@ -110,3 +110,54 @@ private enum Stop: Error { case here }
     #expect(size(&arena, 0) == .success(0))
     #expect(size(&arena, 4096) == .success(4096))
 }
+
+@Test func piecesJoined() throws {
+    for seed in 1...50 as ClosedRange<UInt64> {
+        var random = Linear(state: seed)
+        var source = Arena(bytesMax: 1 << 20)
+        var arena = Arena(firstChunkBytes: 64, bytesMax: 1 << 20)
+        var pieces: [ByteView] = []
+        for _ in 0..<random.next() % 20 {
+            let bytes = (0..<random.next() % 50).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+            pieces.append(try source.copy(bytes))
+        }
+        let all = pieces.flatMap(\.array)
+        _ = try arena.copy("x")
+        for alignment in [1, 8, 64] {
+            let joined = try arena.join(all.count, alignment: alignment, pieces.count) { pieces[$0] }
+            #expect(joined.array == all && joined.isAligned(to: alignment), "seed \(seed)")
+            // What comes next lies behind it.
+            let next = try arena.copy("next")
+            #expect(joined.array == all && next == "next", "seed \(seed)")
+        }
+    }
+}
+
+@Test func joinedAtTheBound() throws {
+    var arena = Arena(firstChunkBytes: 64, bytesMax: 100)
+    let piece = ByteView("0123456789")
+    #expect(throws: ArenaFull(bytesMax: 100)) { try arena.join(110, alignment: 1, 11) { _ in piece } }
+    #expect(try arena.join(100, alignment: 1, 10) { _ in piece }.count == 100)
+    #expect(throws: ArenaFull(bytesMax: 100)) { try arena.join(10, alignment: 1, 1) { _ in piece } }
+    arena.reset()
+    // Room for more than came: what is there is what counts.
+    #expect(try arena.join(50, alignment: 1, 2) { _ in piece } == "01234567890123456789")
+    arena.reset()
+    #expect(try arena.join(0, alignment: 64, 0) { _ in piece }.isEmpty)
+}
+
+/// An arena that rests gives its first chunk back, and one that is in use does not.
+@Test func aShrunkArena() throws {
+    var arena = Arena(firstChunkBytes: 1024, bytesMax: 4096)
+    arena.shrink()
+    let view = try arena.copy("kept")
+    arena.shrink()
+    #expect(view == "kept" && arena.bytesUsed == 4)
+    arena.reset()
+    arena.shrink()
+    #expect(arena.bytesUsed == 0)
+    // All of the bound is there again, in one piece: nothing of the chunk is counted any more.
+    #expect(size(&arena, 4096) == .success(4096))
+    arena.reset()
+    #expect(try arena.copy("again") == "again" && arena.bytesUsed == 5)
+}
