@@ -16,6 +16,8 @@ All data ships inside scikit-learn or stands below; every random choice has a se
     casts_typed    as casts, without FP16 and BF16, for which the Open Inference Protocol has no typed contents
     echo           x FP32 [-1,-1,-1],         y FP32, text_out BYTES, as they came        every dimension free
                    text BYTES [-1,-1]
+    batch_mean     x FP32 [N,2]               y FP32 [N,2], x minus the mean of its rows  rows that are not independent
+    lookup         place INT64 [N]            value FP32 [N,2]                            a table of 8 places
     identity       what comes                 as it came                                  no file: `engine: identity`
 
 `expected/<model>.v<version>.npz` holds, for batches of 1 and 32 different rows, arrays named
@@ -177,6 +179,21 @@ def echo(version):
     return model, {"x": values, "text": cast_values("BYTES")}
 
 
+def batch_mean(version):
+    """What must not run together with other calls: each row is told how it compares with all."""
+    nodes = [helper.make_node("ReduceMean", ["x", "rows"], ["mean"]), helper.make_node("Sub", ["x", "mean"], ["y"])]
+    model = graph("batch_mean", nodes, {"x": ("FP32", ["N", 2])}, {"y": ("FP32", ["N", 2])}, {"rows": np.array([0])})
+    return model, {"x": np.random.default_rng(version).standard_normal((32, 2)).astype(np.float32)}
+
+
+def lookup(version):
+    """One row with a place that is not in the table fails the whole run."""
+    table = np.random.default_rng(version).standard_normal((8, 2)).astype(np.float32)
+    model = graph("lookup", [helper.make_node("Gather", ["table", "place"], ["value"])], {"place": ("INT64", ["N"])},
+                  {"value": ("FP32", ["N", 2])}, {"table": table})
+    return model, {"place": np.arange(32) % 8}
+
+
 def graph(name, nodes, inputs, outputs, weights):
     def info(side):
         return [helper.make_tensor_value_info(key, ELEMENT[kind][0], shape) for key, (kind, shape) in side.items()]
@@ -190,7 +207,7 @@ def graph(name, nodes, inputs, outputs, weights):
 
 MODELS = {("breast_cancer", 1): breast_cancer, ("breast_cancer", 2): breast_cancer, ("digits", 1): digits,
           ("diabetes", 1): diabetes, ("tickets", 1): tickets, ("casts", 1): casts,
-          ("casts_typed", 1): casts_typed, ("echo", 1): echo}
+          ("casts_typed", 1): casts_typed, ("echo", 1): echo, ("batch_mean", 1): batch_mean, ("lookup", 1): lookup}
 
 
 def input_kinds(model):
