@@ -1,4 +1,5 @@
 // Enters: fixtures, and models made by hand. Leaves: answers as arrays, which tests compare.
+import Foundation
 import Glibc
 import Memory
 import Synchronization
@@ -8,9 +9,19 @@ import Tensors
 
 struct SetupError: Error, CustomStringConvertible { let description: String }
 
-/// Lines that the runtime logged. One runtime per process: all tests share it, so look for a model's name.
+/// Lines that the runtime logged. One runtime per process: all tests share it, so look for a model's name. It logs where the
+/// target that opened it first says, so each of them (ServingTests too) passes lines on to whoever listens.
 final class Lines: Sendable {
+    static let passed = Notification.Name("a line of ONNX Runtime")
+
     private let lines = Mutex<[String]>([])
+
+    init() {
+        _ = NotificationCenter.default.addObserver(forName: Self.passed, object: nil, queue: nil) { [self] in
+            if let line = $0.object as? String { append(line) }
+        }
+    }
+
     func append(_ line: String) { lines.withLock { $0.append(line) } }
     func containing(_ text: String) -> [String] { lines.withLock { $0.filter { $0.contains(text) } } }
 }
@@ -24,10 +35,13 @@ enum Shared {
                 description: "VENCEJO_ONNXRUNTIME is not set: it must be the path of libonnxruntime.so "
                     + "\(Runtime.testedVersion) or later")
         }
-        return try Runtime(path: path) { lines.append($0) }
+        return try Runtime(path: path) { NotificationCenter.default.post(name: Lines.passed, object: $0) }
     }
 
-    static func runtime() throws -> Runtime { try opened.get() }
+    static func runtime() throws -> Runtime {
+        _ = lines
+        return try opened.get()
+    }
 }
 
 func fixture(_ path: String, from file: String = #filePath) throws -> [UInt8] {

@@ -109,6 +109,18 @@ struct LifeRow: Sendable, CustomTestStringConvertible {
         testDescription: "lingered", facts: facts(), stage: .lingering(until: 511 * second), now: 511, verdict: .drop,
         next: 511),
     LifeRow(
+        testDescription: "noticed, and never greeted", facts: facts(greeted: false), stage: .noticed(at: 2 * second),
+        now: 2, verdict: .drop, next: 2),
+    LifeRow(
+        testDescription: "leaving, and never greeted", facts: facts(greeted: false), stage: .leaving(since: 2 * second),
+        now: 3, verdict: .drop, next: 3),
+    LifeRow(
+        testDescription: "never greeted, the writer is blocked", facts: facts(greeted: false), blockedSince: 1, now: 4,
+        verdict: .nothing, next: 5),
+    LifeRow(
+        testDescription: "its last call ended long after the last request", facts: facts(last: 50), now: 1000,
+        verdict: .notice, next: 1001, after: .noticed(at: 1000 * second)),
+    LifeRow(
         testDescription: "lingering, and never greeted", facts: facts(greeted: false, head: 1),
         stage: .lingering(until: 511 * second), now: 510, verdict: .nothing, next: 511),
 ])
@@ -168,4 +180,79 @@ func judgements(row: LifeRow) {
         #expect(early.judge(facts, now: next - 1, limits: limits).0 == .nothing, "round \(round)")
         #expect(life.judge(facts, now: next, limits: limits).0 != .nothing, "round \(round)")
     }
+}
+
+// MARK: - Looks
+
+@Test func aLookIsAskedForOnce() {
+    var life = Life(opened: 0, age: 1_800 * second)
+    // Of those that ask for the same time or a later one none is told to the wheel.
+    #expect(life.ask(for: 100) && !life.ask(for: 100) && !life.ask(for: 200) && !life.ask(for: .max))
+    #expect(life.ask(for: 50) && !life.ask(for: 60))
+    #expect(!life.isTime(49) && life.isTime(50))
+    // The one behind it is asked for already.
+    #expect(!life.ask(for: 100) && !life.ask(for: 300) && life.ask(for: 99))
+    #expect(life.isTime(99) && life.isTime(100))
+    // What the wheel tells for nothing is not time.
+    #expect(!life.isTime(200) && life.ask(for: 300))
+}
+
+/// Both were due when somebody looked: one look is enough, and the next is asked for anew.
+@Test func aLookThatIsLateSeesBoth() {
+    var life = Life(opened: 0, age: 1_800 * second)
+    #expect(life.ask(for: 100) && life.ask(for: 50))
+    #expect(life.isTime(120) && !life.isTime(120) && life.ask(for: 400))
+}
+
+/// A connection as the shard has it, under a wheel: whatever times are asked for, and however often they move, none is missed,
+/// and what lies on the wheel for it does not multiply.
+@Test func looksDoNotMultiply() {
+    for seed in 1...20 as ClosedRange<UInt64> {
+        var random = Linear(state: seed)
+        var life = Life(opened: 0, age: 1_800 * second)
+        var wheel: [Int64] = []
+        var wanted: [Int64] = []
+        var (now, most, looks) = (Int64(0), 0, 0)
+        func ask(_ time: Int64) { if life.ask(for: time) { wheel.append(time) } }
+        for step in 0..<4000 {
+            // Deadlines, progress, idleness; seldom one that moves forward by much.
+            let spans = [300, 30, 30, 1 + random.below(10)]
+            let time = now + Int64(spans[random.below(4)]) * second
+            wanted.append(time)
+            ask(time)
+            // As a turn does: what is open is asked for again, at the earliest.
+            ask(wanted.min() ?? .max)
+            if random.below(3) == 0 { wanted.remove(at: random.below(wanted.count)) }
+            now += Int64(random.below(2000)) * second / 1000
+            for due in wheel.filter({ $0 <= now }) {
+                wheel.remove(at: wheel.firstIndex(of: due) ?? 0)
+                guard life.isTime(now) else { continue }
+                looks += 1
+                wanted.removeAll { $0 <= now }
+                ask(wanted.min() ?? now + 300 * second)
+            }
+            #expect(wanted.allSatisfy { $0 > now }, "seed \(seed), step \(step)")
+            most = max(most, wheel.count)
+        }
+        #expect(most <= 8 && looks <= 4000, "seed \(seed): \(most) on the wheel, \(looks) looks")
+    }
+}
+
+/// A stream on which something happens in every turn, on a connection that is past its age: each turn asks for the same looks.
+@Test func turnsOfAConnectionThatLeaves() {
+    var life = Life(opened: 0, age: second)
+    life.stage = .leaving(since: second)
+    var wheel: [Int64] = []
+    func ask(_ time: Int64) { if life.ask(for: time) { wheel.append(time) } }
+    for turn in 0..<10_000 as Range<Int64> {
+        let now = second + turn * second / 1000
+        for _ in wheel.filter({ $0 <= now }) { _ = life.isTime(now) }
+        wheel.removeAll { $0 <= now }
+        let (verdict, next) = life.judge(facts(calls: 1), now: now, limits: limits())
+        #expect(verdict == .nothing)
+        ask(next)
+        // A call's own clocks: the progress that it made just now.
+        ask(now + 30 * second)
+    }
+    #expect(wheel.count <= 2)
 }

@@ -1,0 +1,172 @@
+// Enters: a model, and calls as arrays. Leaves: jobs as the corridor makes them, and what came of them, as arrays.
+import Batching
+import Foundation
+import Identity
+import Memory
+import ONNX
+import Tensors
+import Testing
+
+@testable import HTTP2
+@testable import Models
+@testable import Serving
+
+/// Numerical Recipes' generator: the same numbers at each run.
+struct Linear: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state >> 33
+    }
+
+    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(max(1, bound))) }
+}
+
+/// Lines of a log, from any thread. Not a `Mutex`, whose futex the thread sanitizer does not see.
+final class Lines: @unchecked Sendable {
+    private let lock = NSLock()
+    private var all: [String] = []
+    func append(_ line: String) { lock.withLock { all.append(line) } }
+    var list: [String] { lock.withLock { all } }
+}
+
+/// A tensor as arrays.
+struct Value: Equatable {
+    var name: String
+    var type: ElementType
+    var shape: [Int64]
+    var bytes: [UInt8]
+
+    init(_ name: String, _ type: ElementType, _ shape: [Int64], _ bytes: [UInt8]) {
+        (self.name, self.type, self.shape, self.bytes) = (name, type, shape, bytes)
+    }
+
+    init(_ name: String, _ shape: [Int64], floats: [Float]) {
+        self.init(name, .float32, shape, unsafe floats.withUnsafeBytes { unsafe Array($0) })
+    }
+
+    init(_ name: String, places: [Int64]) {
+        self.init(name, .int64, [Int64(places.count)], unsafe places.withUnsafeBytes { unsafe Array($0) })
+    }
+
+    init(_ tensor: Tensor) {
+        self.init(tensor.name.text, tensor.type, tensor.shape.array, tensor.content.array)
+    }
+
+    var floats: [Float] {
+        stride(from: 0, to: bytes.count, by: 4).map { start in
+            Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(bytes[start + $1]) << (8 * UInt32($1)) })
+        }
+    }
+}
+
+enum Engines {
+    private static let opened = Result<Runtime, any Error> {
+        let path = try #require(
+            ProcessInfo.processInfo.environment["VENCEJO_ONNXRUNTIME"], "VENCEJO_ONNXRUNTIME is not set")
+        // One runtime per process, which logs where it was opened first: ONNXTests listens for its lines.
+        return try Runtime(path: path) {
+            NotificationCenter.default.post(name: Notification.Name("a line of ONNX Runtime"), object: $0)
+        }
+    }
+
+    static func fixture(_ name: String, _ version: Int = 1, from file: String = #filePath) throws -> Engine {
+        let tests = URL(fileURLWithPath: file).deletingLastPathComponent().deletingLastPathComponent()
+        let file = try Data(contentsOf: tests.appending(path: "Fixtures/models/\(name)/\(version)/model.onnx"))
+        return try unsafe file.withUnsafeBytes { (bytes) throws(LoadError) in
+            guard let runtime = try? opened.get() else {
+                throw LoadError(sentence: "no runtime", log: "\(opened)")
+            }
+            return try unsafe .onnx(Session(runtime: runtime, name: name, file: ByteView(bytes)))
+        }
+    }
+
+    static var identity: Engine { .identity(IdentityModel()) }
+}
+
+/// What came of a call.
+enum Outcome: Equatable {
+    case outputs([Value])
+    case refused(String)
+    case abandoned, waiting
+
+    var outputs: [Value]? {
+        if case .outputs(let values) = self { return values }
+        return nil
+    }
+}
+
+/// A model and a runner, without a server.
+final class Bench {
+    let servable: Servable
+    let tally = Tally()
+    let log = Lines()
+    private let directory: Directory<Servable>
+    private let pool = ExchangePool(arenaBytesMax: 8 << 20)
+    private var exchanges: [Exchange] = []
+    private var runner: Runner
+
+    init(_ engine: Engine, arenaBytesMax: Int = 64 << 20, _ change: (inout BatchingSettings) -> Void = { _ in }) {
+        var settings = BatchingSettings()
+        change(&settings)
+        servable = Servable(name: "m", engine: engine, settings: settings)
+        directory = Directory([ModelDescription(name: "m", versions: [1])])
+        directory.entries[0].live.becomeReady(servable, digest: [])
+        runner = Runner(arenaBytesMax: arenaBytesMax, tally: tally) { [log] in log.append($0) }
+    }
+
+    /// The model is known: its rows are independent, and the more of them run together the cheaper they are.
+    func trust() {
+        for _ in 0..<Trust.trials { servable.trust.agreed(rowsDiffer: true) }
+        cheaperTogether()
+    }
+
+    /// So much cheaper that the next hundred runs do not change it.
+    func cheaperTogether() {
+        for size in 0..<CostTable.classes {
+            servable.costs.record(rows: 1 << size, nanoseconds: size == 0 ? 1 << 50 : 1)
+        }
+    }
+
+    func job(
+        _ values: [Value], outputs: [String] = [], deadline: Int64 = .max, isAbandoned: Bool = false
+    ) throws -> Job {
+        let exchange = pool.take()
+        exchanges.append(exchange)
+        if isAbandoned { exchange.abandon() }
+        var call = Call()
+        for value in values {
+            var shape = List<Int64>()
+            for dimension in value.shape { try shape.append(dimension, in: &exchange.arena) }
+            let tensor = Tensor(
+                name: try exchange.arena.copy(value.name), type: value.type, shape: shape,
+                content: try exchange.arena.copy(value.bytes))
+            try call.inputs.append(tensor, in: &exchange.arena)
+        }
+        for output in outputs { try call.outputs.append(exchange.arena.copy(output), in: &exchange.arena) }
+        let work = try servable.engine.check(call, in: &exchange.arena)
+        let lease = try directory.lease(directory.entries[0].nameView, .live)
+        return Job(work, of: exchange, connection: 0, call, lease, deadline: deadline)
+    }
+
+    /// Runs the first `count` of them (`nil`: all) as the runner sees fit.
+    func run(_ jobs: [Job], _ count: Int? = nil) -> [Outcome] {
+        var jobs = jobs
+        runner.run(&jobs, count ?? jobs.count)
+        let outcomes = jobs.map { job -> Outcome in
+            switch job.outcome {
+            case .outputs(let outputs): .outputs(outputs.array.map(Value.init))
+            case .refused(let number): .refused(runner.refusals[number].sentence)
+            case .abandoned: .abandoned
+            case .waiting: .waiting
+            }
+        }
+        runner.forgetRefusals()
+        for exchange in exchanges { pool.giveBack(exchange) }
+        exchanges = []
+        return outcomes
+    }
+
+    /// What each call gives that runs by itself.
+    func alone(_ calls: [[Value]]) throws -> [Outcome] { try calls.map { run([try job($0)])[0] } }
+}
