@@ -61,7 +61,9 @@ final class ModelQueue: @unchecked Sendable {
             let settings = servable.settings
             var wanted = servable.costs.rows(waiting: rows, rowsMax: settings.rowsMax)
             // Those who waited for company go with it: who stayed behind would wait for other company, as long again.
-            if settings.delayNanoseconds > 0 { wanted = max(wanted, min(settings.preferredRows ?? 1, settings.rowsMax)) }
+            if settings.delayNanoseconds > 0 {
+                wanted = max(wanted, min(settings.preferredRows ?? 1, settings.rowsMax))
+            }
             taken = own
             while let next = tickets.first, let more = next.job.rows, taken + more <= wanted,
                 next.job.work.fits(first.job.work), let next = tickets.popFirst()
