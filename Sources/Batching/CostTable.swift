@@ -11,8 +11,6 @@ public struct CostTable: Sendable {
 
     /// Picoseconds for a row; 0: never measured.
     var picosecondsPerRow = InlineArray<12, Int64>(repeating: 0)
-    /// A bit for each class whose last measurement was far above its price.
-    var suspects: UInt64 = 0
 
     public init() {}
 
@@ -23,18 +21,16 @@ public struct CostTable: Sendable {
     /// A batch of `rows` rows took so long.
     public mutating func record(rows: Int, nanoseconds: Int64) {
         let index = Self.sizeClass(of: rows)
-        (picosecondsPerRow[index], suspects) = Self.updated(
-            picosecondsPerRow[index], suspects, rows: rows, nanoseconds: nanoseconds)
+        picosecondsPerRow[index] = Self.updated(picosecondsPerRow[index], rows: rows, nanoseconds: nanoseconds)
     }
 
     /// The average moves by an eighth of the difference. A thread that lost its core for a while tells nothing of the
-    /// model: what is beyond four times the average moves it by a tenth, once; the second time in a row it is believed.
-    static func updated(_ old: Int64, _ suspects: UInt64, rows: Int, nanoseconds: Int64) -> (Int64, UInt64) {
-        let bit: UInt64 = 1 << UInt64(sizeClass(of: rows))
+    /// model: what is beyond four times the average moves it by a tenth only.
+    static func updated(_ old: Int64, rows: Int, nanoseconds: Int64) -> Int64 {
         let sample = max(1, min(nanoseconds, 1 << 50) * 1000 / Int64(max(1, rows)))
-        if old == 0 { return (sample, suspects & ~bit) }
-        guard sample > 4 * old else { return (max(1, old + (sample - old) / 8), suspects & ~bit) }
-        return suspects & bit == 0 ? (old + max(1, old / 10), suspects | bit) : (sample, suspects & ~bit)
+        if old == 0 { return sample }
+        if sample > 4 * old { return old + max(1, old / 10) }
+        return max(1, old + (sample - old) / 8)
     }
 
     /// What a batch of `rows` rows is expected to take. `nil`: nothing was ever measured.

@@ -5,18 +5,15 @@ import Synchronization
 /// the same time one may be lost, which costs a sample.
 public final class Costs: Sendable {
     private let picosecondsPerRow = InlineArray<12, Atomic<Int64>> { _ in Atomic(0) }
-    private let suspects = Atomic<UInt64>(0)
     private let decisions = Atomic<UInt64>(0)
 
     public init() {}
 
     public func record(rows: Int, nanoseconds: Int64) {
         let index = CostTable.sizeClass(of: rows)
-        let (price, suspects) = CostTable.updated(
-            picosecondsPerRow[index].load(ordering: .relaxed), suspects.load(ordering: .relaxed), rows: rows,
-            nanoseconds: nanoseconds)
-        picosecondsPerRow[index].store(price, ordering: .relaxed)
-        self.suspects.store(suspects, ordering: .relaxed)
+        let old = picosecondsPerRow[index].load(ordering: .relaxed)
+        picosecondsPerRow[index].store(
+            CostTable.updated(old, rows: rows, nanoseconds: nanoseconds), ordering: .relaxed)
     }
 
     public var table: CostTable {

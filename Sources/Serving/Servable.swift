@@ -29,6 +29,10 @@ public final class Servable: Sendable {
     public let costs = Costs()
     /// Where rows differ in size a call's cost goes by its bytes, 64 at a time.
     private let costsOfBytes: Costs?
+    /// Runs in a row that took longer than any shard should be held up: averages learn that too slowly, because one such run
+    /// may be a thread that lost its core.
+    private let overruns = Atomic<Int>(0)
+    private static let overrunNanoseconds: Int64 = 1_000_000
     public let trust: Trust
     /// Calls and rows that wait for an executor or are with one.
     let waitingCalls = Atomic<Int>(0)
@@ -54,6 +58,8 @@ public final class Servable: Sendable {
 
     /// A call ran by itself, and took so long.
     public func record(_ work: Work, nanoseconds: Int64) {
+        overruns.store(
+            nanoseconds > Self.overrunNanoseconds ? overruns.load(ordering: .relaxed) + 1 : 0, ordering: .relaxed)
         costs.record(rows: work.rows ?? 1, nanoseconds: nanoseconds)
         costsOfBytes?.record(rows: Self.pieces(work), nanoseconds: nanoseconds)
     }
@@ -90,7 +96,7 @@ public final class Servable: Sendable {
     func isLong(_ work: Work, budgetNanoseconds: Int64) -> Bool {
         if settings.delayNanoseconds > 0 { return true }
         guard engine.isMeasured else { return false }
-        guard let nanoseconds = runNanoseconds(work) else { return true }
+        guard let nanoseconds = runNanoseconds(work), overruns.load(ordering: .relaxed) < 2 else { return true }
         return nanoseconds > budgetNanoseconds
     }
 }

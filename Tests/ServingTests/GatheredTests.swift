@@ -96,7 +96,9 @@ struct ShareRow: Sendable, CustomTestStringConvertible {
     ShareRow(testDescription: "cheap ones are kept", helpers: 3, nanoseconds: 500, kept: 100),
     ShareRow(testDescription: "streams keep their order", isStream: true, helpers: 3, kept: 100),
     ShareRow(testDescription: "what is long is nobody's of us", isLong: true, helpers: 0, kept: 0),
-    ShareRow(testDescription: "fewer than helpers", jobs: 3, helpers: 3, nanoseconds: 1_000_000, kept: 3),
+    ShareRow(testDescription: "fewer than helpers", jobs: 3, helpers: 3, nanoseconds: 20_000, kept: 3),
+    ShareRow(testDescription: "far too much for a turn", jobs: 30, helpers: 0, nanoseconds: 20_000, kept: 10),
+    ShareRow(testDescription: "one at least", jobs: 3, helpers: 3, nanoseconds: 1_000_000, kept: 1),
     ShareRow(testDescription: "one for each", jobs: 4, helpers: 3, nanoseconds: 1_000_000, kept: 1),
 ])
 func whatAShardKeeps(row: ShareRow) throws {
