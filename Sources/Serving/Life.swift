@@ -168,9 +168,10 @@ extension Connection {
             if !shard.rpcs[exchange.seat].isOver && now >= shard.rpcs[exchange.seat].deadline {
                 refuse(exchange, .deadlinePassed)
             } else {
-                refuse(exchange, .noProgress(seconds: shard.limits.progressNanoseconds / 1_000_000_000))
                 // A reply that the peer does not take cannot end in words.
-                if !exchange.isDrained || exchange.hasReplied { session.reset(exchange, code: .cancel) }
+                let cannotBeTold = !exchange.isDrained || exchange.hasReplied
+                refuse(exchange, .noProgress(seconds: shard.limits.progressNanoseconds / 1_000_000_000))
+                if cannotBeTold { session.reset(exchange, code: .cancel) }
             }
         }
         return next
