@@ -182,13 +182,14 @@ func howLongAPollerMaySleep(now: Int64, time: Int64, milliseconds: Int32) {
     }
     let (began, nearest) = (now, times.values.min()!)
     var wakeUps: Int64 = 0
-    while now < nearest - 4_200_000_000 {
+    while now < nearest - 4_200_000_000, wakeUps < 10_000 {
         now += Int64(wheel.sleepMilliseconds(now: now)) * 1_000_000
         wheel.advance(to: now) { key in Issue.record("\(key) is early") }
         wakeUps += 1
     }
     #expect(wakeUps <= (now - began) / 2_000_000_000 + 1)
-    while !wheel.isEmpty {
+    // Two minutes, tick by tick, are thirty thousand.
+    for _ in 0..<40_000 where !wheel.isEmpty {
         now += Int64(wheel.sleepMilliseconds(now: now)) * 1_000_000
         wheel.advance(to: now) { key in
             let time = times.removeValue(forKey: key)
