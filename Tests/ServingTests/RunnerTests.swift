@@ -84,13 +84,13 @@ func whoCannotBeHelpedNeverRuns(isTrusted: Bool) throws {
 @Test(arguments: [true, false])
 func aBatchThatFailsIsRunOneByOne(isTrusted: Bool) throws {
     let bench = Bench(try Engines.fixture("lookup"))
-    if isTrusted { bench.trust() }
+    if isTrusted { bench.trust() } else { bench.cheaperTogether() }
     let calls = [[1], [2, 99], [3, 4], [7]].map { [Value("place", places: $0)] }
     let expected = try Bench(bench.servable.engine).alone(calls)
     for _ in 0..<10 { #expect(bench.run(try calls.map { try bench.job($0) }) == expected) }
     #expect(expected[1] == .refused(failed) && expected.filter { $0.outputs != nil }.count == 3)
-    // What failed says nothing of the model's rows: nobody was told that they depend on each other.
-    #expect(bench.log.list.isEmpty && bench.servable.trust.canBatch)
+    #expect(bench.tally[.batches] == 0 && bench.log.list.isEmpty)
+    #expect(bench.servable.trust.judge() == (isTrusted ? .together : .both))
 }
 
 @Test func aModelThatMixesItsRowsIsFoundOut() throws {
