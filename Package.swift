@@ -93,6 +93,13 @@ let package = Package(
                 "Yams",
             ],
             path: "Sources/vencejo", swiftSettings: strict),
+        // counted, not shipped: Tests/Benchmarks/budgets.py
+        .executableTarget(
+            name: "micro",
+            dependencies: [
+                "Memory", "Tensors", "Protobuf", "HTTP2", "GRPC", "PredictionAPI", "OpenInference", "Batching",
+            ],
+            path: "Tests/Benchmarks/Micro", swiftSettings: joined),
         // tests
         tests("Memory"), tests("Tensors", ["Memory"]), tests("Protobuf", ["Memory"]), tests("Crypto", ["Memory"]),
         tests("Reactor", ["Memory"]), tests("TLS", ["Memory"]), tests("HTTP2", ["Memory"]), tests("GRPC", ["Memory"]),
