@@ -11,7 +11,7 @@ interop := Tests/Interop/grpc-swift
 strict := --explicit-target-dependency-import-check error
 export VENCEJO_ONNXRUNTIME ?= $(CURDIR)/$(venv)/lib/libonnxruntime.so
 
-.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan idle soak clean packages interop
+.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan budgets idle soak clean packages interop
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 20
@@ -52,6 +52,11 @@ sanitize-asan sanitize-tsan: sanitize-%: packages $(venv)/ready
 	@echo "==> $(sanitizer) sanitizer"
 	ASAN_OPTIONS=$$ASAN_OPTIONS:detect_leaks=0 swift test $(strict) --sanitize=$(sanitizer) --scratch-path .build-$*
 	VENCEJO_BIN=.build-$*/debug/vencejo $(python) -m pytest Tests/SystemTests --ignore Tests/SystemTests/test_grpc_swift.py
+
+budgets: build $(venv)/ready ## Count what a request costs, against Tests/Benchmarks/Budgets.json
+	.ci/packages valgrind libc6-dbg
+	$(python) -m pytest --quiet Tests/Benchmarks
+	$(python) Tests/Benchmarks/budgets.py
 
 idle: build $(venv)/ready ## Measure 10 000 idle connections
 	$(python) Tests/Benchmarks/idle_connections.py .build/release/vencejo
