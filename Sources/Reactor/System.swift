@@ -77,12 +77,15 @@ public enum Thread {
         public func detach() { pthread_detach(thread) }
     }
 
-    /// The calling thread gives way to others that want the core: a tenth of their share (nice 10).
-    public static func lowerPriority() { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
+    /// The calling thread gives way to every other of this process at once. It may be given no time at all as long as they
+    /// want the core: who must not starve it has to rest.
+    public static func giveWay() { vencejo_give_way() }
 
-    /// The calling thread does little at a time and must be at once: it gets a core before those that work for long, as soon
-    /// as it wakes.
-    public static func workInShortSlices() { vencejo_take_slices(100_000) }
+    /// The calling thread wants no core for so long.
+    public static func rest(nanoseconds: Int) {
+        var time = timespec(tv_sec: 0, tv_nsec: nanoseconds)
+        unsafe nanosleep(&time, nil)
+    }
 
     /// `name`: at most 15 bytes are kept by the kernel. Throws EAGAIN where the system has no thread left.
     public static func start(_ name: String, _ run: @escaping @Sendable () -> Void) throws(SystemError) -> Handle {

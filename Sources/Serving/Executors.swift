@@ -40,7 +40,7 @@ final class Executors: Sendable {
         for number in 0..<count {
             let thread = try Thread.start("executor-\(number)") { [self] in
                 // Shards come first: what they do is short, and somebody waits for it.
-                Thread.lowerPriority()
+                Thread.giveWay()
                 run(Runner(arenaBytesMax: arenaBytesMax, tally: tally, log: log))
             }
             threads.withLock { $0.append(thread) }

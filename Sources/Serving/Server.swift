@@ -90,6 +90,12 @@ final class Shared: Sendable {
         return max(0, executors.count - awake.load(ordering: .relaxed) - busyExecutors)
     }
 
+    /// Executors have work, and not a core of their own for it.
+    var isCrowded: Bool {
+        let busyExecutors = executors.count - executors.idleCount
+        return busyExecutors > 0 && busyExecutors + awake.load(ordering: .relaxed) > executors.count
+    }
+
     func wake() { for door in doors { door.wakeUp.signal() } }
 }
 
@@ -106,7 +112,6 @@ public final class Server: Sendable {
         for number in configuration.listeners.indices {
             threads.append(
                 try Thread.start("shard-\(number)") {
-                    Thread.workInShortSlices()
                     do throws(SystemError) {
                         try Shard(number: number, of: shared).run()
                     } catch {

@@ -6,10 +6,7 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <sys/prctl.h>
-#include <stdint.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #include <time.h>
 
 int vencejo_cpus_allowed(void) {
@@ -34,19 +31,7 @@ int vencejo_epoll_wait(int epoll, struct epoll_event *events, int events_max, lo
 
 void vencejo_sleep_exactly(void) { prctl(PR_SET_TIMERSLACK, 1); }
 
-// The kernel's struct sched_attr, first version (sched_setattr(2)).
-struct scheduling {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime, deadline, period;
-};
-
-void vencejo_take_slices(unsigned long nanoseconds) {
-    struct scheduling now = {0};
-    if (syscall(SYS_sched_getattr, 0, &now, sizeof now, 0) != 0 || now.policy != SCHED_OTHER) return;
-    now.size = sizeof now;
-    now.runtime = nanoseconds;
-    syscall(SYS_sched_setattr, 0, &now, 0);
+void vencejo_give_way(void) {
+    struct sched_param none = {0};
+    sched_setscheduler(0, SCHED_IDLE, &none);
 }

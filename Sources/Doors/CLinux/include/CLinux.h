@@ -18,9 +18,9 @@ int vencejo_accept(int listener);
 /// The calling thread's name, as top and gdb show it; at most 15 bytes are kept.
 void vencejo_name_thread(const char *name);
 
-/// The calling thread keeps its core for `nanoseconds` at a time (100 000 to 100 000 000), and is the sooner given one when
-/// it wakes, the shorter that is (sched_setattr(2), sched_runtime; Linux 6.12 and later, earlier ones pass over it).
-void vencejo_take_slices(unsigned long nanoseconds);
+/// The calling thread runs when nobody else in its control group wants the core, and is put aside at once when somebody does
+/// (SCHED_IDLE, sched(7)).
+void vencejo_give_way(void);
 
 /// Takes one post of the semaphore, or waits for one until `nanoseconds` on CLOCK_MONOTONIC (sem_clockwait(3) is a GNU
 /// extension).
