@@ -11,7 +11,7 @@ interop := Tests/Interop/grpc-swift
 strict := --explicit-target-dependency-import-check error
 export VENCEJO_ONNXRUNTIME ?= $(CURDIR)/$(venv)/lib/libonnxruntime.so
 
-.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan budgets idle soak clean packages interop
+.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios idle soak clean packages interop
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 20
@@ -57,6 +57,9 @@ budgets: build $(venv)/ready ## Count what a request costs, against Tests/Benchm
 	.ci/packages valgrind libc6-dbg
 	$(python) -m pytest --quiet Tests/Benchmarks
 	$(python) Tests/Benchmarks/budgets.py
+
+scenarios: build $(venv)/ready ## Measure two loads at once, too much load, two shards, TLS
+	$(python) Tests/Benchmarks/scenarios.py .build/release/vencejo
 
 idle: build $(venv)/ready ## Measure 10 000 idle connections
 	$(python) Tests/Benchmarks/idle_connections.py .build/release/vencejo

@@ -30,6 +30,44 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+nonisolated enum Vencejo_V1_Priority: SwiftProtobuf.Enum, Swift.CaseIterable {
+  typealias RawValue = Int
+  case normal // = 0
+  case high // = 1
+  case low // = 2
+  case UNRECOGNIZED(Int)
+
+  init() {
+    self = .normal
+  }
+
+  init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .normal
+    case 1: self = .high
+    case 2: self = .low
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  var rawValue: Int {
+    switch self {
+    case .normal: return 0
+    case .high: return 1
+    case .low: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  static let allCases: [Vencejo_V1_Priority] = [
+    .normal,
+    .high,
+    .low,
+  ]
+
+}
+
 nonisolated enum Vencejo_V1_Slot: SwiftProtobuf.Enum, Swift.CaseIterable {
   typealias RawValue = Int
   case unspecified // = 0
@@ -227,6 +265,9 @@ nonisolated struct Vencejo_V1_PredictRequest: Sendable {
 
   /// The outputs wanted, in this order; empty: all, in the model's order.
   var outputs: [String] = []
+
+  /// Who goes first where calls wait for a model. Nobody starves: a call is passed over eight times at most.
+  var priority: Vencejo_V1_Priority = .normal
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -488,6 +529,10 @@ nonisolated struct Vencejo_V1_TensorDescription: Sendable {
 
 fileprivate nonisolated let _protobuf_package = "vencejo.v1"
 
+nonisolated extension Vencejo_V1_Priority: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NORMAL\0\u{1}HIGH\0\u{1}LOW\0")
+}
+
 nonisolated extension Vencejo_V1_Slot: SwiftProtobuf._ProtoNameProviding {
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0SLOT_UNSPECIFIED\0\u{1}BLUE\0\u{1}GREEN\0\u{1}SHADOW\0")
 }
@@ -502,7 +547,7 @@ nonisolated extension Vencejo_V1_State: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension Vencejo_V1_PredictRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".PredictRequest"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{3}request_id\0\u{1}labels\0\u{1}inputs\0\u{1}outputs\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{3}request_id\0\u{1}labels\0\u{1}inputs\0\u{1}outputs\0\u{1}priority\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -515,6 +560,7 @@ nonisolated extension Vencejo_V1_PredictRequest: SwiftProtobuf.Message, SwiftPro
       case 3: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.labels) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.inputs) }()
       case 5: try { try decoder.decodeRepeatedStringField(value: &self.outputs) }()
+      case 6: try { try decoder.decodeSingularEnumField(value: &self.priority) }()
       default: break
       }
     }
@@ -540,6 +586,9 @@ nonisolated extension Vencejo_V1_PredictRequest: SwiftProtobuf.Message, SwiftPro
     if !self.outputs.isEmpty {
       try visitor.visitRepeatedStringField(value: self.outputs, fieldNumber: 5)
     }
+    if self.priority != .normal {
+      try visitor.visitSingularEnumField(value: self.priority, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -549,6 +598,7 @@ nonisolated extension Vencejo_V1_PredictRequest: SwiftProtobuf.Message, SwiftPro
     if lhs.labels != rhs.labels {return false}
     if lhs.inputs != rhs.inputs {return false}
     if lhs.outputs != rhs.outputs {return false}
+    if lhs.priority != rhs.priority {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
