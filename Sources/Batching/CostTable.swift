@@ -26,7 +26,7 @@ public struct CostTable: Sendable {
 
     /// The average moves by an eighth of the difference. A thread that lost its core for a while tells nothing of the
     /// model: what is beyond four times the average moves it by a tenth only.
-    static func updated(_ old: Int64, rows: Int, nanoseconds: Int64) -> Int64 {
+    public static func updated(_ old: Int64, rows: Int, nanoseconds: Int64) -> Int64 {
         let sample = max(1, min(nanoseconds, 1 << 50) * 1000 / Int64(max(1, rows)))
         if old == 0 { return sample }
         if sample > 4 * old { return old + max(1, old / 10) }

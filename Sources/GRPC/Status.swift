@@ -77,12 +77,14 @@ public let statusMessageBytesMax = 1024
 ///
 /// It ends after a whole character when the bound is reached. Allocates: for refusals.
 public func percentEncoded(_ message: String) -> [UInt8] {
+    // Nearly every sentence is plain.
+    if message.utf8.count <= statusMessageBytesMax, message.utf8.allSatisfy(isPlain) { return Array(message.utf8) }
     var encoded: [UInt8] = []
     encoded.reserveCapacity(min(message.utf8.count, statusMessageBytesMax))
     for scalar in message.unicodeScalars {
         let start = encoded.count
         for byte in scalar.utf8 {
-            if byte >= 0x20 && byte <= 0x7e && byte != UInt8(ascii: "%") {
+            if isPlain(byte) {
                 encoded.append(byte)
             } else {
                 encoded.append(UInt8(ascii: "%"))
@@ -102,6 +104,8 @@ public func percentEncoded(_ message: String) -> [UInt8] {
 public func percentEncoded(_ message: String, in arena: inout Arena) throws(ArenaFull) -> ByteView {
     try arena.copy(percentEncoded(message))
 }
+
+private func isPlain(_ byte: UInt8) -> Bool { byte >= 0x20 && byte <= 0x7e && byte != UInt8(ascii: "%") }
 
 private func hexDigit(_ value: UInt8) -> UInt8 {
     value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "A") + value - 10

@@ -87,6 +87,7 @@ final class Executors: Sendable {
             let began = Clock.now()
             for ticket in tickets { jobs.append(ticket.job) }
             runner.run(&jobs, jobs.count)
+            let rows = jobs.reduce(0) { $0 + ($1.rows ?? 1) }
             for (ticket, job) in zip(tickets, jobs) {
                 job.servable.ended(job)
                 ticket.job.outcome = job.outcome
@@ -97,6 +98,7 @@ final class Executors: Sendable {
             tickets.removeAll(keepingCapacity: true)
             jobs.removeAll(keepingCapacity: true)
             took = Clock.now() - began
+            queue?.servable.drained(rows: rows, nanoseconds: took)
             idle.add(1, ordering: .relaxed)
         }
     }

@@ -37,6 +37,11 @@ public final class Servable: Sendable {
     /// Calls and rows that wait for an executor or are with one.
     let waitingCalls = Atomic<Int>(0)
     let waitingRows = Atomic<Int>(0)
+    /// What a row took of late on executors, whatever its company and whoever else wanted the core: for how long it takes until
+    /// what waits has run. 0: never measured.
+    private let drainPicoseconds = Atomic<Int64>(0)
+    /// The rows of the last run there.
+    private let drainRows = Atomic<Int>(0)
 
     public init(name: String, engine: Engine, settings: BatchingSettings = BatchingSettings()) {
         self.name = name
@@ -76,7 +81,18 @@ public final class Servable: Sendable {
         let parallel = Int64(max(1, min(settings.concurrency ?? executors, executors)))
         let waiting = waitingRows.load(ordering: .relaxed)
         guard waiting > 0, let own = runNanoseconds(work) else { return nil }
-        return own + (costs.nanoseconds(rows: waiting) ?? 0) / parallel
+        let price = drainPicoseconds.load(ordering: .relaxed)
+        guard price > 0 else { return own + (costs.nanoseconds(rows: waiting) ?? 0) / parallel }
+        // It is answered when its batch ends, and that may be filled up by calls that come after it.
+        let company = Int64(min(waiting, drainRows.load(ordering: .relaxed)))
+        return own + price * company / 1000 + price * Int64(waiting) / 1000 / parallel
+    }
+
+    /// An executor ran so many rows together.
+    func drained(rows: Int, nanoseconds: Int64) {
+        let old = drainPicoseconds.load(ordering: .relaxed)
+        drainRows.store(rows, ordering: .relaxed)
+        drainPicoseconds.store(CostTable.updated(old, rows: rows, nanoseconds: nanoseconds), ordering: .relaxed)
     }
 
     /// As many calls wait as may.

@@ -129,6 +129,7 @@ extension Shard {
             for group in 0..<round.groupCount {
                 round.run(
                     group, on: &runner, helpers: server.idleCores, budgetNanoseconds: limits.shardRunNanoseconds)
+                if round.groups[group].kept > 0 { ranAt = now }
             }
             for place in round.order {
                 switch place {
