@@ -1,5 +1,6 @@
 // Enters: a plan and a server. Leaves: what was measured. Threads are started, timed and gathered here.
 import Glibc
+import Memory
 import Reactor
 import Synchronization
 
@@ -110,7 +111,7 @@ final class GeneratorThread: Sendable {
     /// It is, or it has failed to.
     let isConnected = Atomic<Bool>(false)
     let progress = Progress()
-    private let result = Mutex<Result?>(nil)
+    private let result = Lock<Result?>(nil)
 
     private enum Result {
         case failed(BenchError)

@@ -1,7 +1,7 @@
 // Enters: the path of ONNX Runtime's library. Leaves: the runtime, ready to make sessions, or why it is not.
 import COnnxRuntime
 import Glibc
-import Synchronization
+import Memory
 
 /// A runtime that is not to be had.
 public enum RuntimeError: Error, Equatable, CustomStringConvertible {
@@ -108,7 +108,7 @@ public enum RuntimeError: Error, Equatable, CustomStringConvertible {
 
 private final class LogBox: Sendable {
     let log: @Sendable (String) -> Void
-    private static let all = Mutex<[LogBox]>([])
+    private static let all = Lock<[LogBox]>([])
 
     private init(_ log: @escaping @Sendable (String) -> Void) { self.log = log }
 

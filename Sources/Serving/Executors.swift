@@ -30,8 +30,8 @@ final class Executors: Sendable {
     let count: Int
     private let inbox = Mailbox()
     private let semaphore = Semaphore()
-    private let shared = Mutex(Shared())
-    private let threads = Mutex<[Thread.Handle]>([])
+    private let shared = Lock(Shared())
+    private let threads = Lock<[Thread.Handle]>([])
     private let idle: Atomic<Int>
 
     init(count: Int, arenaBytesMax: Int, tally: Tally, log: @escaping @Sendable (String) -> Void) throws(SystemError) {

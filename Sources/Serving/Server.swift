@@ -1,4 +1,5 @@
 // Enters: a configuration. Leaves: shards that serve, until they are drained.
+import Memory
 public import Models
 public import Reactor
 import Reflection
@@ -102,7 +103,7 @@ final class Shared: Sendable {
 /// The running server: a thread for each shard, and the executors.
 public final class Server: Sendable {
     private let shared: Shared
-    private let threads: Mutex<[Thread.Handle]>
+    private let threads: Lock<[Thread.Handle]>
 
     /// Starts serving at once, whatever state the models are in.
     public init(_ configuration: ServerConfiguration) throws(SystemError) {
@@ -119,7 +120,7 @@ public final class Server: Sendable {
                     }
                 })
         }
-        self.threads = Mutex(threads)
+        self.threads = Lock(threads)
     }
 
     public var tally: Tally { shared.tally }

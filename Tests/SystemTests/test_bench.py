@@ -191,7 +191,8 @@ def test_a_server_that_goes_and_comes_back(serve):
     measured, = report["servers"]
     assert late and measured["reconnects"] > 0 and measured["unsent"] == 0
     # Who would have called meanwhile has waited.
-    assert 530 < measured["statuses"]["OK"] < 670 and measured["latency_microseconds"]["max"] > 250_000
+    # A server under a sanitizer is away for longer.
+    assert 250 < measured["statuses"]["OK"] < 670 and measured["latency_microseconds"]["max"] > 250_000
 
 
 def test_a_stall_is_seen(serve):
