@@ -176,7 +176,10 @@ def test_a_server_that_goes_and_comes_back(serve):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = "127.0.0.1:%d" % free.getsockname()[1]
+    began = time.monotonic()
     first = serve(listeners=[address])
+    # A sanitizer's server takes its time to come back.
+    seconds = round(3 + 3 * (time.monotonic() - began))
     late = []
 
     def replace():
@@ -186,13 +189,14 @@ def test_a_server_that_goes_and_comes_back(serve):
         late.append(serve(listeners=[address]))
     thread = threading.Thread(target=replace)
     thread.start()
-    report = bench(address, "diabetes", "--rate", 200, "--duration", "3s", "--warm-up", "0s")
+    report = bench(address, "diabetes", "--rate", 200, "--duration", f"{seconds}s", "--warm-up", "0s")
     thread.join()
     measured, = report["servers"]
     assert late and measured["reconnects"] > 0 and measured["unsent"] == 0
-    # Who would have called meanwhile has waited.
-    # A server under a sanitizer is away for longer.
-    assert 250 < measured["statuses"]["OK"] < 670 and measured["latency_microseconds"]["max"] > 250_000
+    # Who would have called meanwhile has waited, or came while the model was loaded and was told so.
+    answered = measured["statuses"]
+    assert set(answered) <= {"OK", "UNAVAILABLE"} and 90 * seconds < sum(answered.values()) < 225 * seconds
+    assert "UNAVAILABLE" in answered or measured["latency_microseconds"]["max"] > 250_000
 
 
 def test_a_stall_is_seen(serve):
