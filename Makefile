@@ -11,14 +11,14 @@ interop := Tests/Interop/grpc-swift
 strict := --explicit-target-dependency-import-check error
 export VENCEJO_ONNXRUNTIME ?= $(CURDIR)/$(venv)/lib/libonnxruntime.so
 
-.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios idle soak clean packages interop
+.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios swaps idle soak clean packages interop
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 20
 
 serve: build $(venv)/ready ## Serve the sample models on 127.0.0.1:8001
 	@echo; sed 's/^/    /' Tests/Demo/calls.txt; echo
-	exec .build/release/vencejo serve --repository $(fixtures)/models
+	exec .build/release/vencejo serve --repository $(fixtures)/models --control 127.0.0.1:8002 --state .build/state.json
 
 test: build interop $(venv)/ready ## Run all tests
 	@echo "==> what is generated is what its sources say"
@@ -57,6 +57,9 @@ budgets: build $(venv)/ready ## Count what a request costs, against Tests/Benchm
 	.ci/packages valgrind libc6-dbg
 	$(python) -m pytest --quiet Tests/Benchmarks
 	$(python) Tests/Benchmarks/budgets.py
+
+swaps: build $(venv)/ready ## Swap models a thousand times under load
+	$(python) Tests/Benchmarks/swaps.py .build/release/vencejo
 
 scenarios: build $(venv)/ready ## Measure two loads at once, too much load, two shards, TLS
 	$(python) Tests/Benchmarks/scenarios.py .build/release/vencejo

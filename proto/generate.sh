@@ -9,7 +9,7 @@ trap 'rm -f "$set"' EXIT
 
 # Without --include_source_info: comments are for readers of the files, not for every client.
 protoc --proto_path=. --descriptor_set_out="$set" \
-    vencejo/v1/prediction.proto inference/inference.proto grpc/health/v1/health.proto \
+    vencejo/v1/prediction.proto vencejo/v1/control.proto inference/inference.proto grpc/health/v1/health.proto \
     grpc/reflection/v1/reflection.proto grpc/reflection/v1alpha/reflection.proto
 
 {

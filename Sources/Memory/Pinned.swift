@@ -1,5 +1,4 @@
 // Enters: an object that somebody else keeps. Leaves: a reference to it that costs nothing to copy.
-import Synchronization
 
 /// A reference that does not count. The contract that makes it `@safe`, as with `ByteView`: whoever hands it out keeps the
 /// object for as long as anybody may use it. Counting references would be a twelfth of a call's cost, and of two cores that
@@ -17,32 +16,5 @@ import Synchronization
 
     public var object: Object {
         @inline(__always) get { unsafe reference._withUnsafeGuaranteedRef { $0 } }
-    }
-}
-
-/// A place that is written once, by any thread, and read by all without a lock.
-@safe public final class Publication: Sendable {
-    private let raw = Atomic<UInt>(0)
-
-    public init() {}
-
-    deinit {
-        guard let object = unsafe UnsafeRawPointer(bitPattern: raw.load(ordering: .relaxed)) else { return }
-        unsafe Unmanaged<AnyObject>.fromOpaque(object).release()
-    }
-
-    /// - Returns: `false`: there is something already, and it stays.
-    public func publish(_ object: some AnyObject & Sendable) -> Bool {
-        let new = unsafe Unmanaged<AnyObject>.passRetained(object as AnyObject)
-        let bits = unsafe UInt(bitPattern: new.toOpaque())
-        if raw.compareExchange(expected: 0, desired: bits, ordering: .acquiringAndReleasing).exchanged { return true }
-        unsafe new.release()
-        return false
-    }
-
-    /// What was published, which lives as long as the publication. `type` is what it was published as.
-    public func load<Object: AnyObject>(as type: Object.Type) -> Pinned<Object>? {
-        guard let object = unsafe UnsafeRawPointer(bitPattern: raw.load(ordering: .acquiring)) else { return nil }
-        return Pinned(unsafe Unmanaged<Object>.fromOpaque(object).takeUnretainedValue())
     }
 }

@@ -1,51 +1,57 @@
-// Enters: a model that was loaded, or why it was not. Leaves: a version that can be leased, and its state.
+// Enters: a model that was loaded. Leaves: what a lease refers to. It never changes.
 public import Memory
 public import Tensors
 
-/// Where a version stands.
-public enum VersionState: Sendable, Equatable {
-    case loading
-    case ready
-    /// Our own sentence, fit for callers.
-    case failed(String)
-}
-
-/// One version of one model, in one slot. It is written once by a loader and read by every shard.
+/// One loaded version of one model. What answers name of it lies here too, so that it lives as long as the model.
 public final class Version<Model: AnyObject & Sendable>: Sendable {
-    private final class Failure: Sendable {
-        let sentence: String
-        init(_ sentence: String) { self.sentence = sentence }
-    }
-
     public let number: Int64
-    public let slot: Slot
-    /// What a loader brought; never changes afterwards. The digest is there before the model is.
-    private let loaded = Publication()
-    private let artifactDigest = Publication()
-    private let failure = Publication()
-
-    init(number: Int64, slot: Slot) {
-        self.number = number
-        self.slot = slot
-    }
+    public let model: Model
+    /// The same, without counting who uses it.
+    let pinned: Pinned<Model>
+    private let nameBytes: OwnedBytes
+    private let digestBytes: OwnedBytes
 
     /// `digest`: SHA-256 of the artifact, 32 bytes; empty where there is no file.
-    public func becomeReady(_ model: Model, digest: [UInt8]) {
-        _ = artifactDigest.publish(OwnedBytes(digest))
-        precondition(loaded.publish(model), "version \(number) was loaded twice")
+    public init(of name: String, number: Int64, _ model: Model, digest: [UInt8]) {
+        self.number = number
+        self.model = model
+        pinned = Pinned(model)
+        nameBytes = OwnedBytes(name)
+        digestBytes = OwnedBytes(digest)
     }
 
-    public func fail(_ sentence: String) { _ = failure.publish(Failure(sentence)) }
+    public var name: ByteView { nameBytes.view }
+    public var digest: ByteView { digestBytes.view }
+}
 
-    public var state: VersionState {
-        if loaded.load(as: Model.self) != nil { return .ready }
-        if let failure = failure.load(as: Failure.self) { return .failed(failure.object.sentence) }
-        return .loading
+/// What is known of one version as of one commit.
+public struct Standing<Model: AnyObject & Sendable>: Sendable {
+    public let number: Int64
+    /// The place that it stands in; `nil`: none, it is asked for by its number.
+    public var slot: Slot?
+    public private(set) var state: VersionState
+    /// While it takes calls.
+    public private(set) var version: Version<Model>?
+
+    /// On its way into memory.
+    public init(loading number: Int64, slot: Slot?) {
+        self.number = number
+        self.slot = slot
+        state = .loading
     }
 
-    /// The model, once it is ready. Lives as long as the version.
-    public var model: Pinned<Model>? { loaded.load(as: Model.self) }
+    /// What happened to it.
+    public mutating func note(_ event: VersionEvent) {
+        guard let next = state.after(event) else { preconditionFailure("\(event) does not happen to \(state)") }
+        state = next
+        if !next.isServing { version = nil }
+    }
 
-    /// SHA-256 of the artifact, once it is ready. Lives as long as the version.
-    public var digest: ByteView { artifactDigest.load(as: OwnedBytes.self)?.object.view ?? .empty }
+    /// It is in memory, and has been warmed up.
+    public mutating func becomeReady(_ version: Version<Model>) {
+        precondition(version.number == number)
+        if state == .loading { note(.loaded) }
+        note(.warmed)
+        self.version = version
+    }
 }

@@ -32,7 +32,7 @@ public struct ModelStatus: Equatable, Sendable {
 public struct VersionStatus: Equatable, Sendable {
     /// `vencejo.v1.State`; a number that we do not know is `unspecified`.
     public enum State: UInt8, Sendable {
-        case unspecified, loading, ready, failed
+        case unspecified, loading, ready, failed, warming, live, draining, quarantined
     }
 
     public var version: Int64

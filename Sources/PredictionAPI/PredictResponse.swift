@@ -22,19 +22,20 @@ public enum PredictResponse {
     static func write(_ answer: Answer, to writer: inout WireWriter, in arena: inout Arena) throws(ArenaFull) {
         try writer.string(1, answer.provenance.model, in: &arena)
         try writer.number(2, answer.provenance.version, in: &arena)
-        try writer.number(3, UInt64(answer.provenance.slot.rawValue), in: &arena)
+        try writer.number(3, UInt64(answer.provenance.slot?.rawValue ?? 0), in: &arena)
         try writer.string(4, answer.provenance.artifactDigest, in: &arena)
         try writer.string(5, answer.id, in: &arena)
         for index in answer.outputs.indices {
             try TensorMessage.encode(answer.outputs[index], field: 6, to: &writer, in: &arena)
         }
+        try writer.number(7, answer.provenance.epoch, in: &arena)
     }
 
     /// The answer that `message` is, for our own command line.
     public static func decode(
         _ message: ByteView, in arena: inout Arena
     ) throws(PredictionDecodeError) -> Answer {
-        var provenance = Provenance(model: .empty, version: 0, slot: .blue, artifactDigest: .empty)
+        var provenance = Provenance(model: .empty, version: 0, slot: nil, artifactDigest: .empty, epoch: 0)
         var answer = Answer(provenance: provenance, id: .empty, outputs: List(), form: .raw)
         var slotNumber: Int32 = 0
         var reader = WireReader(message)
@@ -50,10 +51,11 @@ public enum PredictResponse {
                 let tensor = try TensorMessage.decode(
                     try reading { () throws(WireError) in try field.bytes() }, in: &arena)
                 try keeping { () throws(ArenaFull) in try answer.outputs.append(tensor, in: &arena) }
+            case 7: provenance.epoch = try reading { () throws(WireError) in try field.unsigned() }
             default: break
             }
         }
-        provenance.slot = try slot(slotNumber)
+        provenance.slot = slotNumber == 0 ? nil : try slot(slotNumber)
         answer.provenance = provenance
         return answer
     }

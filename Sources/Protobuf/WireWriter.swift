@@ -34,6 +34,12 @@ public import Memory
         for _ in 0..<headroom { try buffer.append(0, in: &arena) }
     }
 
+    /// A message that was encoded elsewhere.
+    public init(copying message: [UInt8], headroom: Int, in arena: inout Arena) throws(ArenaFull) {
+        try self.init(headroom: headroom, expectedBytes: message.count, in: &arena)
+        try raw(try arena.copy(message), in: &arena)
+    }
+
     /// Bytes of all pieces, the headroom included.
     public var count: Int { buffer.count + referencedBytes }
 
@@ -70,6 +76,13 @@ public import Memory
 
     public mutating func number(_ field: Int, _ value: Int64, in arena: inout Arena) throws(ArenaFull) {
         try number(field, UInt64(bitPattern: value), in: &arena)
+    }
+
+    /// A double; zero, but not minus zero, is left out.
+    public mutating func double(_ field: Int, _ value: Double, in arena: inout Arena) throws(ArenaFull) {
+        guard value.bitPattern != 0 else { return }
+        try tag(field, .fixed64, in: &arena)
+        for byte in 0..<8 { try buffer.append(UInt8(truncatingIfNeeded: value.bitPattern >> (8 * byte)), in: &arena) }
     }
 
     public mutating func bool(_ field: Int, _ value: Bool, in arena: inout Arena) throws(ArenaFull) {

@@ -44,6 +44,13 @@ public enum Clock {
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
+    /// Since 1970, UTC: for people, not for intervals.
+    public static func wallMilliseconds() -> Int64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
     /// The processor's time, in nanoseconds, that a process has used with all its threads; 0 names our own. Linux has
     /// processes up to number 4194304 (2^22); a clock of a much larger one would be somebody else's.
     public static func processorNanoseconds(of process: Int32 = 0) throws(SystemError) -> Int64 {
@@ -145,4 +152,9 @@ public enum Signals {
         var number: CInt = 0
         unsafe sigwait(&set, &number)
     }
+}
+
+public enum Heap {
+    /// After something large was freed: the allocator gives the pages that it keeps back to the system.
+    public static func trim() { vencejo_trim() }
 }

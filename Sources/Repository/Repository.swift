@@ -67,6 +67,21 @@ public final class Repository: Sendable {
         return Scan(models: models, problems: problems)
     }
 
+    /// One model's folder as it is now; `nil`: there is none. Errors: `modelName`, `symbolicLink`, `kind`, `system`.
+    public func folder(of model: String) throws(RepositoryError) -> ModelFolder? {
+        guard Layout.isModelName(model), !Layout.isIgnored(model) else { throw .modelName(model) }
+        do throws(RepositoryError) {
+            switch try root.kind(of: model, full: model) {
+            case .folder: return scan(model: model)
+            case .symbolicLink: throw .symbolicLink(path: model)
+            case let found: throw .kind(path: model, found: found, wanted: .folder)
+            }
+        } catch {
+            if case .missing = error { return nil }
+            throw error
+        }
+    }
+
     private func scan(model: String) -> ModelFolder {
         var versions: [Int64] = []
         var configuration: [UInt8]?

@@ -24,6 +24,8 @@ public enum RepositoryError: Error, Equatable {
     case noMemory(path: String, bytes: Int)
     /// The system refused for another reason; `code` is an `errno`.
     case system(path: String, code: CInt)
+    /// The same, of a file of our own.
+    case notWritten(path: String, code: CInt)
 }
 
 /// What lies at a place in the repository.
@@ -71,6 +73,7 @@ extension RepositoryError: CustomStringConvertible {
         case .changed(let path): "'\(path)' changed while it was read; write it beside and rename it into place"
         case .noMemory(let path, let bytes): "no memory for the \(bytes) bytes of '\(path)'"
         case .system(let path, let code): "'\(path)' cannot be read: \(text(of: code))"
+        case .notWritten(let path, let code): "'\(path)' cannot be written: \(text(of: code))"
         }
     }
 }

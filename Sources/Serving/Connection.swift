@@ -12,6 +12,8 @@ final class Connection {
     let key: UInt64
     let shard: Shard
     let session: HTTP2.Session
+    /// It came in where models may be loaded and swapped.
+    let mayControl: Bool
     private var socket: Socket
     private var tls: TLSConnection?
     private var outbox = Outbox()
@@ -48,10 +50,12 @@ final class Connection {
 
     /// Nothing runs before the call is known to fit the model and its deadline; then it runs with the turn's others.
     func gather(_ call: Call, of exchange: Exchange) throws(Refusal) {
-        let lease = try lease(call)  // models → version, slot
+        let lease = try lease(call, of: exchange)  // models → version, slot
         let work = try lease.model.object.engine.check(call, in: &exchange.arena)  // names, types, shapes, lengths
         try shard.gather(  // jobs → engine → outcomes, at the end of the turn or on an executor
-            Job(work, of: exchange, connection: key, call, lease, deadline: deadline(of: call, exchange)))
+            Job(
+                work, of: exchange, connection: key, call, lease, deadline: deadline(of: call, exchange),
+                arrived: shard.now))
     }
 
     /// A call whose model has run.
@@ -80,7 +84,8 @@ final class Connection {
 
     // MARK: - The steps
 
-    init(key: UInt64, socket: consuming Socket, tls: TLSConnection?, shard: Shard) {
+    init(key: UInt64, socket: consuming Socket, tls: TLSConnection?, shard: Shard, mayControl: Bool) {
+        self.mayControl = mayControl
         self.key = key
         self.shard = shard
         self.socket = socket
@@ -127,8 +132,11 @@ final class Connection {
         }
     }
 
-    private func lease(_ call: Call) throws(Refusal) -> Lease<Servable> {
-        do throws(LeaseError) { return try shard.models.lease(call.model, call.selector) } catch { throw .lease(error) }
+    private func lease(_ call: Call, of exchange: Exchange) throws(Refusal) -> Lease<Servable> {
+        let lot = shard.rpcs[exchange.seat].routingKey.map { Lot.key($0) } ?? .chance(shard.chance())
+        do throws(LeaseError) { return try shard.catalog.object.lease(call.model, call.selector, lot: lot) } catch {
+            throw .lease(error)
+        }
     }
 
     /// The earlier of gRPC's and the message's own.

@@ -8,11 +8,14 @@ import Synchronization
 final class ShardDoor: Sendable {
     let mailbox = Mailbox()
     let wakeUp: WakeUp
+    /// The commit that its shard's turn goes by, and since when it goes by another than before.
+    let epoch = Atomic<UInt64>(0)
+    let changedNanoseconds = Atomic<Int64>(0)
 
     init(wakeUp: WakeUp) { self.wakeUp = wakeUp }
 
-    func put(_ ticket: Ticket) {
-        if mailbox.put(ticket) { wakeUp.signal() }
+    func put(_ parcel: Parcel) {
+        if mailbox.put(parcel) { wakeUp.signal() }
     }
 }
 

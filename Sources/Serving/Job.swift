@@ -32,10 +32,17 @@ struct Job: BitwiseCopyable {
     /// On the shard's clock; `Int64.max`: none.
     let deadline: Int64
     let priority: Priority
+    /// How it was dealt out where traffic is divided: then it is counted.
+    let draw: Lease<Servable>.Draw
+    /// Who repeats it when it was answered; held until then.
+    let mirror: Pinned<Servable>?
+    /// When it was complete, on the shard's clock.
+    let arrived: Int64
     var outcome = Outcome.waiting
 
     init(
-        _ work: Work, of exchange: Exchange, connection: UInt64, _ call: Call, _ lease: Lease<Servable>, deadline: Int64
+        _ work: Work, of exchange: Exchange, connection: UInt64, _ call: Call, _ lease: Lease<Servable>,
+        deadline: Int64, arrived: Int64
     ) {
         pinnedExchange = Pinned(exchange)
         self.connection = connection
@@ -47,11 +54,14 @@ struct Job: BitwiseCopyable {
         rows = work.rows
         self.deadline = deadline
         priority = call.priority
+        draw = lease.draw
+        mirror = lease.mirror
+        self.arrived = arrived
     }
 
     /// The shard's pool keeps it.
     var exchange: Exchange { pinnedExchange.object }
-    /// The directory keeps it.
+    /// The catalog keeps it, and for who waits for an executor `Servable.callsOut` does.
     var servable: Servable { pinnedServable.object }
 }
 

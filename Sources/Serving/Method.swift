@@ -8,6 +8,9 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
     case predictStream, predictMany, modelStreamInfer
     case serverLive, serverReady, modelReady, serverMetadata, modelMetadata
     case listModels, healthCheck, healthWatch
+    case load, unload, swap, rollback, setLabel, history
+    case setWeights, rollout, promote, abort, shadow, status
+    case repositoryIndex, repositoryModelLoad, repositoryModelUnload
     case reflection, reflectionAlpha
 
     /// In the order in which they are asked for most.
@@ -25,6 +28,21 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
         case .serverMetadata: "/inference.GRPCInferenceService/ServerMetadata"
         case .modelMetadata: "/inference.GRPCInferenceService/ModelMetadata"
         case .listModels: "/vencejo.v1.PredictionService/ListModels"
+        case .load: "/vencejo.v1.ModelControlService/Load"
+        case .unload: "/vencejo.v1.ModelControlService/Unload"
+        case .swap: "/vencejo.v1.ModelControlService/Swap"
+        case .rollback: "/vencejo.v1.ModelControlService/Rollback"
+        case .setLabel: "/vencejo.v1.ModelControlService/SetLabel"
+        case .history: "/vencejo.v1.ModelControlService/History"
+        case .setWeights: "/vencejo.v1.ModelControlService/SetWeights"
+        case .rollout: "/vencejo.v1.ModelControlService/Rollout"
+        case .promote: "/vencejo.v1.ModelControlService/Promote"
+        case .abort: "/vencejo.v1.ModelControlService/Abort"
+        case .shadow: "/vencejo.v1.ModelControlService/Shadow"
+        case .status: "/vencejo.v1.ModelControlService/Status"
+        case .repositoryIndex: "/inference.GRPCInferenceService/RepositoryIndex"
+        case .repositoryModelLoad: "/inference.GRPCInferenceService/RepositoryModelLoad"
+        case .repositoryModelUnload: "/inference.GRPCInferenceService/RepositoryModelUnload"
         case .healthCheck: "/grpc.health.v1.Health/Check"
         case .healthWatch: "/grpc.health.v1.Health/Watch"
         case .reflection: "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
@@ -42,6 +60,28 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
             number += 1
         }
         return nil
+    }
+
+    /// What somebody else than a shard answers.
+    var errand: Errand.Purpose? {
+        switch self {
+        case .load: .load
+        case .unload: .unload
+        case .swap: .swap
+        case .rollback: .rollback
+        case .setLabel: .setLabel
+        case .history: .history
+        case .setWeights: .setWeights
+        case .rollout: .rollout
+        case .promote: .promote
+        case .abort: .abort
+        case .shadow: .shadow
+        case .status: .status
+        case .repositoryIndex: .repositoryIndex
+        case .repositoryModelLoad: .repositoryModelLoad
+        case .repositoryModelUnload: .repositoryModelUnload
+        default: nil
+        }
     }
 
     enum Shape {

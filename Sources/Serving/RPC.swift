@@ -13,6 +13,8 @@ struct RPC {
     var replyEncoding = Encoding.identity
     /// The caller sent the metadata `vencejo-provenance`: the reply's metadata are to name who answered.
     var wantsProvenance = false
+    /// The hash of the metadata `vencejo-routing-key`: where traffic is divided all calls of a key go the same way.
+    var routingKey: UInt64?
     /// A stream's message is with an executor: the next ones wait for it.
     var isWithExecutor = false
     /// Bytes of its arena that the connection has counted.
@@ -46,6 +48,7 @@ struct RPC {
             case 12 where field.name == "grpc-timeout": timeout = field.value
             case 13 where field.name == "grpc-encoding": encodingName = field.value
             case 20 where field.name == "grpc-accept-encoding": accepted = Encoding.accepted(in: field.value)
+            case 19 where field.name == "vencejo-routing-key": routingKey = field.value.fnv1a
             case 18 where field.name == "vencejo-provenance": wantsProvenance = true
             default: binaryKeys = binaryKeys || BinaryMetadata.isBinary(key: field.name)
             }

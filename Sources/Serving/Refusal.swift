@@ -38,6 +38,10 @@ enum Refusal: Error {
     case connectionBodies(bytesMax: Int)
     case unknownService(String)
     case draining
+    /// Model control on an address where it is not served.
+    case notHere
+    case tooManyErrands(max: Int)
+    case errand(ErrandRefusal)
 
     var status: StatusCode {
         switch self {
@@ -60,6 +64,15 @@ enum Refusal: Error {
         case .deadlinePassed, .noProgress: .deadlineExceeded
         case .unknownService: .notFound
         case .draining: .unavailable
+        case .notHere: .permissionDenied
+        case .tooManyErrands: .resourceExhausted
+        case .errand(let refusal):
+            switch refusal.kind {
+            case .badRequest: .invalidArgument
+            case .notFound: .notFound
+            case .wrongState: .failedPrecondition
+            case .unavailable: .unavailable
+            }
         }
     }
 
@@ -74,7 +87,7 @@ enum Refusal: Error {
 
     private static func status(_ error: LeaseError) -> StatusCode {
         switch error {
-        case .unknownModel, .unknownVersion, .unknownLabel, .emptySlot: .notFound
+        case .unknownModel, .unknownVersion, .unknownLabel, .emptySlot, .noLiveVersion: .notFound
         case .loading, .failed: .unavailable
         }
     }
@@ -119,6 +132,9 @@ enum Refusal: Error {
             "this connection has more than \(max) bytes of requests under way: wait for answers, or use more connections"
         case .unknownService(let name): "no service or model \(quoted(name)) is known here"
         case .draining: "the server is shutting down: call another replica"
+        case .notHere: "models are not loaded and swapped from here: call the address of vencejo serve --control"
+        case .tooManyErrands(let max): "\(max) such calls wait already: try later"
+        case .errand(let refusal): refusal.sentence
         }
     }
 
@@ -134,6 +150,8 @@ enum Refusal: Error {
             "slot \("\(slot.name)".uppercased()) of model \(quoted(model)) is empty"
         case .loading(let model, let version):
             "version \(version) of model \(quoted(model)) is loading: try again"
+        case .noLiveVersion(let model, let loaded):
+            "model \(quoted(model)) has no live version; loaded: \(loaded.map(String.init).joined(separator: ", "))"
         case .failed(let model, let version, let reason):
             "version \(version) of model \(quoted(model)) cannot answer: \(reason)"
         }

@@ -1,6 +1,7 @@
 // Enters: a loaded model. Leaves: the model, and all that is known of how to run it.
 public import Batching
-import Memory
+public import Memory
+public import Rollout
 import Synchronization
 public import Tensors
 
@@ -34,9 +35,15 @@ public final class Servable: Sendable {
     private let overruns = Atomic<Int>(0)
     private static let overrunNanoseconds: Int64 = 1_000_000
     public let trust: Trust
+    /// What came of the calls that it got by its share of the traffic.
+    public let seen = Seen()
+    /// How its answers compare with the live version's, where it repeats its calls.
+    public let compared = Lock(Comparison())
     /// Calls and rows that wait for an executor or are with one.
     let waitingCalls = Atomic<Int>(0)
     let waitingRows = Atomic<Int>(0)
+    /// The same, until their shard has delivered them.
+    private let callsOut = Atomic<Int>(0)
     /// What a row took of late on executors, whatever its company and whoever else wanted the core: for how long it takes until
     /// what waits has run. 0: never measured.
     private let drainPicoseconds = Atomic<Int64>(0)
@@ -98,11 +105,21 @@ public final class Servable: Sendable {
     /// As many calls wait as may.
     var isFull: Bool { waitingCalls.load(ordering: .relaxed) >= settings.queueMax }
 
+    /// No call that left its shard still needs this model.
+    public var isIdle: Bool { callsOut.load(ordering: .acquiring) == 0 }
+
     func submitted(_ job: Job) {
+        callsOut.add(1, ordering: .relaxed)
         waitingCalls.add(1, ordering: .relaxed)
         waitingRows.add(job.rows ?? 1, ordering: .relaxed)
     }
 
+    func delivered() { callsOut.subtract(1, ordering: .releasing) }
+
+    /// It is needed, although no call of its own is out.
+    func hold() { callsOut.add(1, ordering: .relaxed) }
+
+    /// It has run, or needs no longer to.
     func ended(_ job: Job) {
         waitingCalls.subtract(1, ordering: .relaxed)
         waitingRows.subtract(job.rows ?? 1, ordering: .relaxed)

@@ -40,6 +40,7 @@ extension Connection {
         case .modelInfer: try ask(exchange, in: .openInference)
         case .predict: try ask(exchange, in: .prediction)
         default:
+            if let errand = method.errand { return try send(errand, exchange) }
             guard let message = try message(of: exchange) else { return }
             reply(exchange, with: try inform(method, message, in: &exchange.arena))
         }
@@ -105,7 +106,11 @@ extension Connection {
     /// `vencejo-artifact-digest-bin`, the SHA-256 of the model file.
     func begin(_ exchange: Exchange, naming provenance: Provenance) throws(Refusal) {
         var fields = shard.rpcs[exchange.seat].replyEncoding == .gzip ? ReplyHead.gzip : ReplyHead.plain
-        fields.append(Field("vencejo-slot", provenance.slot.name))
+        if let slot = provenance.slot { fields.append(Field("vencejo-slot", slot.name)) }
+        let epoch = try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
+            try arena.copy("\(provenance.epoch)")
+        }
+        fields.append(Field(name: ByteView("vencejo-epoch"), value: epoch))
         if !provenance.artifactDigest.isEmpty {
             let digest = try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
                 try BinaryMetadata.encode(provenance.artifactDigest, in: &arena)

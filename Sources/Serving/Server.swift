@@ -19,10 +19,13 @@ public enum Product {
 public struct ServerListener: Sendable {
     public let listener: Listener
     public let tls: ServerContext?
+    /// Whether models may be loaded and swapped from there.
+    public let mayControl: Bool
 
-    public init(_ listener: Listener, tls: ServerContext?) {
+    public init(_ listener: Listener, tls: ServerContext?, mayControl: Bool = false) {
         self.listener = listener
         self.tls = tls
+        self.mayControl = mayControl
     }
 }
 
@@ -31,12 +34,15 @@ public struct ServerConfiguration: Sendable {
     public var models: Directory<Servable>
     /// For each shard its listeners: sockets of its own (SO_REUSEPORT), or one that all share (a Unix socket).
     public var listeners: [[ServerListener]]
+    /// Where calls about which models are served go; `nil`: nowhere.
+    public var desk: Desk?
     public var log: @Sendable (String) -> Void
 
     public init(
-        limits: ServerLimits, models: Directory<Servable>, listeners: [[ServerListener]],
+        limits: ServerLimits, models: Directory<Servable>, listeners: [[ServerListener]], desk: Desk? = nil,
         log: @escaping @Sendable (String) -> Void
     ) {
+        self.desk = desk
         self.limits = limits
         self.models = models
         self.listeners = listeners
@@ -47,17 +53,22 @@ public struct ServerConfiguration: Sendable {
 }
 
 /// What all shards know of the server.
-public final class ServerState: Sendable {
-    private let draining = Atomic<Bool>(false)
+final class ServerState: Sendable {
+    enum Stage: UInt8 {
+        /// The models that it begins with are being loaded.
+        case starting
+        case ready
+        case draining
+    }
 
-    public var isDraining: Bool { draining.load(ordering: .acquiring) }
+    private let raw = Atomic<UInt8>(Stage.starting.rawValue)
 
-    func drain() { draining.store(true, ordering: .releasing) }
+    /// It only ever goes on.
+    var stage: Stage { Stage(rawValue: raw.load(ordering: .acquiring)) ?? .draining }
+    var isReady: Bool { stage == .ready }
+    var isDraining: Bool { stage == .draining }
 
-    func changes(_ models: Directory<Servable>) -> UInt64 { models.changes }
-
-    /// The start is over and the end has not begun. A model that failed does not keep the others from serving.
-    func isReady(_ models: Directory<Servable>) -> Bool { !isDraining && models.isLoaded }
+    func reach(_ stage: Stage) { _ = raw.max(stage.rawValue, ordering: .acquiringAndReleasing) }
 }
 
 /// What the threads of a server share.
@@ -67,12 +78,14 @@ final class Shared: Sendable {
     let tally = Tally()
     let doors: [ShardDoor]
     let executors: Executors
+    let mirrors: Mirrors
 
     init(_ configuration: ServerConfiguration) throws(SystemError) {
         self.configuration = configuration
         var doors: [ShardDoor] = []
         for _ in configuration.listeners { doors.append(ShardDoor(wakeUp: try WakeUp())) }
         self.doors = doors
+        mirrors = try Mirrors()
         awake = Atomic(doors.count)
         executors = try Executors(
             count: configuration.limits.executors, arenaBytesMax: configuration.limits.arenaBytesMax, tally: tally,
@@ -91,10 +104,13 @@ final class Shared: Sendable {
         return max(0, executors.count - awake.load(ordering: .relaxed) - busyExecutors)
     }
 
-    /// Executors have work, and not a core of their own for it.
+    /// Threads that load models.
+    let beside = Atomic<Int>(0)
+
+    /// Executors, or who loads models, have work and not a core of their own for it.
     var isCrowded: Bool {
-        let busyExecutors = executors.count - executors.idleCount
-        return busyExecutors > 0 && busyExecutors + awake.load(ordering: .relaxed) > executors.count
+        let busy = executors.count - executors.idleCount + beside.load(ordering: .relaxed)
+        return busy > 0 && busy + awake.load(ordering: .relaxed) > executors.count
     }
 
     func wake() { for door in doors { door.wakeUp.signal() } }
@@ -125,15 +141,36 @@ public final class Server: Sendable {
 
     public var tally: Tally { shared.tally }
 
-    /// A model's state has changed: shards tell those who watch.
-    public func modelsChanged() {
-        shared.configuration.models.changed()
+    /// The models that it begins with are loaded, or have failed: a model that failed does not keep the others from serving.
+    public func startIsOver() {
+        shared.state.reach(.ready)
         shared.wake()
     }
 
+    /// Returns when every shard has begun a turn with this commit, or a later one. Until then answers may come from the one
+    /// before; from then on none does, but for calls that were with executors already.
+    /// - Returns: when the last one did, on the shards' clock.
+    @discardableResult
+    public func spread(_ epoch: UInt64) -> Int64 {
+        shared.wake()
+        var pause = 10_000
+        var last: Int64 = 0
+        for door in shared.doors {
+            while door.epoch.load(ordering: .acquiring) < epoch {
+                Thread.rest(nanoseconds: pause)
+                pause = min(1_000_000, pause * 2)
+            }
+            last = max(last, door.changedNanoseconds.load(ordering: .relaxed))
+        }
+        return last
+    }
+
+    /// Somebody begins, or ends, work that gives way to shards: where there is no core for it they leave it some time.
+    public func worksBeside(_ change: Int) { shared.beside.add(change, ordering: .relaxed) }
+
     /// Not serving → GOAWAY → what is open may end. Returns at once; `wait` returns when all is done.
     public func drain() {
-        shared.state.drain()
+        shared.state.reach(.draining)
         shared.wake()
     }
 
@@ -141,5 +178,6 @@ public final class Server: Sendable {
     public func wait() {
         for thread in threads.withLock({ $0 }) { thread.join() }
         shared.executors.stop()
+        shared.mirrors.stop()
     }
 }

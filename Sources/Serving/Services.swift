@@ -34,7 +34,7 @@ extension Connection {
             return try metadata(message, in: &arena)
         case .serverLive, .serverReady:
             try checkEmpty(message)
-            return try ready(method == .serverLive || shard.state.isReady(shard.models), in: &arena)
+            return try ready(method == .serverLive || shard.state.isReady, in: &arena)
         default:
             try checkEmpty(message)
             return try encoding(in: &arena) { (arena) throws(ArenaFull) in
@@ -54,7 +54,7 @@ extension Connection {
     /// What is not there is not ready: no error, as with Triton.
     private func isReady(_ message: ByteView) throws(Refusal) -> Bool {
         do throws(Refusal) {
-            return try entry(message).version.state == .ready && !shard.state.isDraining
+            return try entry(message).standing.state.isServing && !shard.state.isDraining
         } catch {
             if case .lease = error { return false }
             throw error
@@ -62,12 +62,14 @@ extension Connection {
     }
 
     private func metadata(_ message: ByteView, in arena: inout Arena) throws(Refusal) -> WireWriter {
-        let (entry, version) = try entry(message)
+        let (entry, standing) = try entry(message)
         let lease: Lease<Servable>
-        do throws(LeaseError) { lease = try entry.lease(.number(version.number)) } catch { throw .lease(error) }
+        do throws(LeaseError) { lease = try entry.lease(.number(standing.number), epoch: 0) } catch {
+            throw .lease(error)
+        }
         return try encoding(in: &arena) { (arena) throws(ArenaFull) in
             try ModelMetadataResponse.encode(
-                name: entry.nameView, versions: entry.versions.map(\.number).sorted(),
+                name: entry.nameView, versions: entry.standings.map(\.number).sorted(),
                 platform: ByteView(lease.model.object.engine.platform), signature: lease.model.object.engine.signature,
                 headroom: headroomBytes,
                 in: &arena)
@@ -76,7 +78,7 @@ extension Connection {
 
     private func list(_ message: ByteView, in arena: inout Arena) throws(Refusal) -> WireWriter {
         do throws(PredictionDecodeError) { try ListModelsRequest.decode(message) } catch { throw .prediction(error) }
-        let models = shard.models.entries.sorted { $0.name < $1.name }.map(ModelStatus.init)
+        let models = shard.catalog.object.entries.map(ModelStatus.init)
         return try encoding(in: &arena) { (arena) throws(ArenaFull) in
             try ListModelsResponse.encode(models, headroom: headroomBytes, in: &arena)
         }
@@ -86,16 +88,16 @@ extension Connection {
         do throws(OpenInferenceError) { try EmptyRequest.decode(message) } catch { throw .openInference(error) }
     }
 
-    private func entry(_ message: ByteView) throws(Refusal) -> (entry: Entry<Servable>, version: Version<Servable>) {
+    private func entry(_ message: ByteView) throws(Refusal) -> (entry: Entry<Servable>, standing: Standing<Servable>) {
         let reference: ModelReference
         do throws(OpenInferenceError) { reference = try ModelReference.decode(message) } catch {
             throw .openInference(error)
         }
         do throws(LeaseError) {
-            guard let entry = shard.models.entry(reference.model) else {
+            guard let entry = shard.catalog.object.entry(reference.model) else {
                 throw .unknownModel(reference.model.clippedText)
             }
-            return (entry, try entry.version(reference.selector))
+            return (entry, try entry.standing(reference.selector))
         } catch {
             throw .lease(error)
         }
@@ -122,13 +124,13 @@ extension Connection {
 
     /// `nil`: nothing of that name is known.
     private func status(of service: ByteView) -> ServingStatus? {
-        if service.isEmpty { return shard.state.isReady(shard.models) ? .serving : .notServing }
-        if let entry = shard.models.entry(service) {
-            return entry.live.state == .ready && !shard.state.isDraining ? .serving : .notServing
+        if service.isEmpty { return shard.state.isReady ? .serving : .notServing }
+        if let entry = shard.catalog.object.entry(service) {
+            return entry.live != nil && !shard.state.isDraining ? .serving : .notServing
         }
         let name = service.text
         guard Product.services.services.contains(name) else { return nil }
-        return shard.state.isReady(shard.models) ? .serving : .notServing
+        return shard.state.isReady ? .serving : .notServing
     }
 
     private func service(_ message: ByteView) throws(Refusal) -> ByteView {
@@ -176,25 +178,31 @@ extension Connection {
 
 extension ModelStatus {
     fileprivate init(_ entry: Entry<Servable>) {
-        self.init(name: entry.name, versions: entry.versions.map(VersionStatus.init))
+        self.init(name: entry.name, versions: entry.standings.map(VersionStatus.init))
     }
 }
 
 extension VersionStatus {
-    fileprivate init(_ version: Version<Servable>) {
-        self.init(version: version.number, slot: version.slot, state: .loading)
-        switch version.state {
-        case .loading: break
+    fileprivate init(_ standing: Standing<Servable>) {
+        self.init(version: standing.number, slot: standing.slot, state: .unspecified)
+        switch standing.state {
+        case .absent: break
+        case .loading: state = .loading
+        case .warming: state = .warming
+        case .ready: state = .ready
+        case .live: state = .live
+        case .draining: state = .draining
         case .failed(let reason):
             state = .failed
             self.reason = reason
-        case .ready:
-            state = .ready
-            artifactDigest = version.digest.array
-            guard let model = version.model?.object else { return }
-            inputs = model.engine.signature.inputs
-            outputs = model.engine.signature.outputs
-            platform = "\(model.engine.platform)"
+        case .quarantined(let reason):
+            state = .quarantined
+            self.reason = reason
         }
+        guard let version = standing.version else { return }
+        artifactDigest = version.digest.array
+        inputs = version.model.engine.signature.inputs
+        outputs = version.model.engine.signature.outputs
+        platform = "\(version.model.engine.platform)"
     }
 }

@@ -3,13 +3,15 @@ import HTTP2
 import Memory
 import Models
 import Reactor
+import Synchronization
 import TLS
 
 /// One pass of the loop is a turn: read all that is ready, answer what is complete, one write per connection.
 final class Shard {
     let number: Int
     private(set) var limits: ServerLimits
-    let models: Directory<Servable>
+    /// What this turn's leases come from.
+    private(set) var catalog: Pinned<Catalog<Servable>>
     let state: ServerState
     let server: Shared
     let door: ShardDoor
@@ -43,6 +45,8 @@ final class Shard {
     var ranAt: Int64 = 0
     /// Jobs that are with the executors: their memory is this shard's.
     var ticketsOut = 0
+    /// Errands that are with the desk.
+    var errands = 0
 
     private var connections: [Connection?] = []
     private var generations: [UInt32] = []
@@ -52,7 +56,7 @@ final class Shard {
     private var touched: [UInt64] = []
     private var again: [UInt64] = []
     private var goingOn: [UInt64] = []
-    private var changesTold: UInt64 = 0
+    private var newsTold = News()
     private var isDraining = false
     private var listenersRest = false
     private var random: SplitMix
@@ -73,7 +77,7 @@ final class Shard {
         self.number = number
         self.server = server
         limits = server.configuration.limits
-        models = server.configuration.models
+        catalog = server.configuration.models.pinned
         listeners = server.configuration.listeners(of: number)
         write = server.configuration.log
         state = server.state
@@ -107,6 +111,18 @@ final class Shard {
     /// Until drained.
     func run() {
         while !(isDraining && connectionCount == 0 && ticketsOut == 0) { turn() }
+        door.epoch.store(.max, ordering: .releasing)
+    }
+
+    /// A commit is taken notice of between turns: all leases of a turn are from one catalog. That an epoch is announced says
+    /// that nothing of an earlier catalog is held here, but by calls that wait for executors.
+    private func readCatalog() {
+        guard gathered.isEmpty else { return }
+        catalog = server.configuration.models.pinned
+        let epoch = catalog.object.epoch
+        guard epoch != door.epoch.load(ordering: .relaxed) else { return }
+        door.changedNanoseconds.store(now, ordering: .relaxed)
+        door.epoch.store(epoch, ordering: .releasing)
     }
 
     private func turn() {
@@ -127,6 +143,7 @@ final class Shard {
         }
         now = Clock.now()
         if now - asked > 50_000 { awakeSince = now } else if now - awakeSince > 10_000_000 { restIfCrowded() }
+        readCatalog()
         swap(&goingOn, &again)
         for key in goingOn {
             guard let connection = connection(key) else { continue }
@@ -140,7 +157,7 @@ final class Shard {
         wheel.advance(to: now) { due.append($0) }
         for key in due { look(key) }
         runGathered()
-        if changesTold != state.changes(models) || state.isDraining != isDraining { tell() }
+        if newsTold != news { tell() }
         // What came in is answered; now everything leaves, one write for each connection.
         for key in touched { depart(key) }
         touched.removeAll(keepingCapacity: true)
@@ -240,7 +257,7 @@ final class Shard {
             for _ in 0..<64 {
                 guard let socket = try listeners[index].listener.accept() else { return }
                 guard connectionCount < limits.connectionsMax else { continue }
-                try open(socket, tls: listeners[index].tls)
+                try open(socket, listeners[index])
             }
         } catch {
             // No descriptors or no memory: those who wait in the kernel's queue get their turn later.
@@ -259,13 +276,14 @@ final class Shard {
         }
     }
 
-    private func open(_ socket: consuming Socket, tls: ServerContext?) throws(SystemError) {
+    private func open(_ socket: consuming Socket, _ listener: ServerListener) throws(SystemError) {
         let session: TLSConnection?
-        do throws(TLSError) { session = try tls?.connection() } catch { return log("TLS: \(error)") }
+        do throws(TLSError) { session = try listener.tls?.connection() } catch { return log("TLS: \(error)") }
         let seat = free.last ?? connections.count
         if seat == generations.count { generations.append(0) }
         let key = UInt64(generations[seat]) << 32 | UInt64(seat)
-        let connection = Connection(key: key, socket: socket, tls: session, shard: self)
+        let connection = Connection(
+            key: key, socket: socket, tls: session, shard: self, mayControl: listener.mayControl)
         try poller.add(connection.descriptor, key: key)
         if free.isEmpty { connections.append(connection) } else { connections[free.removeLast()] = connection }
         connectionCount += 1
@@ -300,6 +318,9 @@ final class Shard {
         write(line)
     }
 
+    /// Any number; another one each time.
+    func chance() -> UInt64 { random.next() }
+
     func jitteredAge() -> Int64 {
         let tenth = limits.ageNanoseconds / 10
         return limits.ageNanoseconds - tenth + Int64(random.next() % UInt64(max(1, 2 * tenth)))
@@ -307,10 +328,17 @@ final class Shard {
 
     // MARK: - News for all
 
-    /// A model changed its state, or the server drains: who watches is told.
+    private struct News: Equatable {
+        var epoch: UInt64 = 0
+        var stage = ServerState.Stage.starting
+    }
+
+    private var news: News { News(epoch: catalog.object.epoch, stage: state.stage) }
+
+    /// A model changed its state, or the server did: who watches is told.
     private func tell() {
-        changesTold = state.changes(models)
-        if state.isDraining && !isDraining { drain() }
+        newsTold = news
+        if state.stage == .draining && !isDraining { drain() }
         for watcher in watchers {
             guard let connection = connection(watcher.connection) else { continue }
             connection.tellWatcher(exchanges[watcher.seat])

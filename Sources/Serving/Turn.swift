@@ -2,6 +2,9 @@
 import GRPC
 import HTTP2
 import Memory
+import Models
+import Reactor
+import Rollout
 import Tensors
 
 /// The calls of a turn: those for the same model run together.
@@ -86,18 +89,26 @@ extension Shard {
     /// Takes a call that fits its model, unless it could not be answered in time.
     func gather(_ job: Job) throws(Refusal) {
         let servable = job.servable
-        if servable.isFull {
-            server.tally.count(.refusedAtDoor)
-            throw .queueFull(model: servable.name, callsMax: servable.settings.queueMax)
+        do throws(Refusal) { try admit(job, to: servable) } catch {
+            if job.draw != .none { servable.seen.refused() }
+            throw error
         }
-        if job.deadline < .max { try checkDeadline(job) }
         let isLong = servable.isLong(job.work, budgetNanoseconds: limits.shardRunNanoseconds)
         if isLong {
             servable.submitted(job)
             rpcs[job.exchange.seat].isWithExecutor = true
         }
+        job.mirror?.object.hold()
         job.exchange.hold()
         gathered.append(job, isLong: isLong, isStream: rpcs[job.exchange.seat].method.shape != .unary)
+    }
+
+    private func admit(_ job: Job, to servable: Servable) throws(Refusal) {
+        if servable.isFull {
+            server.tally.count(.refusedAtDoor)
+            throw .queueFull(model: servable.name, callsMax: servable.settings.queueMax)
+        }
+        if job.deadline < .max { try checkDeadline(job) }
     }
 
     private func checkDeadline(_ job: Job) throws(Refusal) {
@@ -152,17 +163,21 @@ extension Shard {
         }
     }
 
-    /// What executors have brought.
+    /// What executors have brought, and the desk.
     func takeMail() {
         door.mailbox.take { parcel in
-            guard let ticket = parcel as? Ticket else { preconditionFailure("a parcel that is no ticket") }
+            if let errand = parcel as? Errand { return deliver(errand) }
+            guard let ticket = parcel as? Ticket else { preconditionFailure("a parcel of no kind that is known") }
             ticketsOut -= 1
             rpcs[ticket.job.exchange.seat].isWithExecutor = false
             deliver(ticket.job, ticket.refusal)
+            ticket.job.servable.delivered()
         }
     }
 
     private func deliver(_ job: Job, _ refusal: Refusal? = nil) {
+        if job.draw != .none { count(job, refusal) }
+        if job.mirror != nil { mirror(job) }
         switch job.outcome {
         case .outputs(let outputs):
             let answer = Answer(provenance: job.provenance, id: job.id, outputs: outputs, form: job.form)
@@ -170,6 +185,30 @@ extension Shard {
         case .refused(let number):
             deliver(job.exchange, job.connection, .failure(refusal ?? runner.refusals[number]), id: job.id)
         case .abandoned, .waiting: deliver(job.exchange, job.connection, nil, id: job.id)
+        }
+    }
+
+    /// Where traffic is divided it is counted what came of it.
+    private func count(_ job: Job, _ refusal: Refusal?) {
+        let seen = job.servable.seen
+        switch job.outcome {
+        case .outputs(let outputs):
+            // Many calls of one key are alike: of what they are like nothing can be concluded.
+            seen.answered(outputs, nanoseconds: Clock.now() - job.arrived, isSketched: job.draw == .byChance)
+        case .refused(let number):
+            if case .run = refusal ?? runner.refusals[number] { seen.failed() } else { seen.refused() }
+        case .abandoned, .waiting: break
+        }
+    }
+
+    /// A copy for the version that repeats it; if that has enough to do it is left out.
+    private func mirror(_ job: Job) {
+        guard let servable = job.mirror?.object else { return }
+        guard case .outputs(let outputs) = job.outcome, server.mirrors.hasRoom else { return servable.delivered() }
+        do throws(ArenaFull) {
+            server.mirrors.submit(try MirrorTicket(job.work, outputs, for: servable))
+        } catch {
+            servable.delivered()
         }
     }
 

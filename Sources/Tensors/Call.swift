@@ -66,19 +66,23 @@ public struct Label: BitwiseCopyable, Sendable {
     }
 }
 
-/// Who gave an answer: the model's name, the version's number and slot, and the digest of the artifact.
+/// Who gave an answer: the model's name, the version's number and slot, the digest of the artifact, and as of which commit.
 public struct Provenance: BitwiseCopyable, Sendable {
     public var model: ByteView
     public var version: Int64
-    public var slot: Slot
+    /// `nil`: the version stands in none.
+    public var slot: Slot?
     /// SHA-256 of the model file, 32 bytes; empty where there is no file (`engine: identity`).
     public var artifactDigest: ByteView
+    /// Which commit of the server's models the version was found in; grows by one with each.
+    public var epoch: UInt64
 
-    public init(model: ByteView, version: Int64, slot: Slot, artifactDigest: ByteView) {
+    public init(model: ByteView, version: Int64, slot: Slot?, artifactDigest: ByteView, epoch: UInt64) {
         self.model = model
         self.version = version
         self.slot = slot
         self.artifactDigest = artifactDigest
+        self.epoch = epoch
     }
 }
 

@@ -8,6 +8,9 @@ public func quoted(_ text: String) -> String {
     return clipped.debugDescription
 }
 
+/// The same without quotes of its own.
+public func escaped(_ text: String) -> String { String(quoted(text).dropFirst().dropLast()) }
+
 /// A shape, clipped: `[1, 30]`.
 public func written(_ shape: [Int64]) -> String {
     let dimensionsMax = 32

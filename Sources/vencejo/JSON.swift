@@ -185,6 +185,13 @@ extension JSON {
         return text
     }
 
+    /// The same on one line: one of many.
+    var compact: String {
+        var text = ""
+        write(to: &text, indent: nil)
+        return text
+    }
+
     private var isPlain: Bool {
         switch self {
         case .null, .bool, .literal, .string: true
@@ -193,7 +200,8 @@ extension JSON {
         }
     }
 
-    private func write(to text: inout String, indent: Int) {
+    /// `indent`: `nil`: all on one line.
+    private func write(to text: inout String, indent: Int?) {
         switch self {
         case .null: text += "null"
         case .bool(let value): text += value ? "true" : "false"
@@ -201,20 +209,21 @@ extension JSON {
         case .string(let value): text += Self.text(value)
         case .array(let elements):
             let isOneLine = elements.allSatisfy(\.isPlain)
-            list(elements, "[", "]", isOneLine, to: &text, indent) { $0.write(to: &$1, indent: indent + 1) }
+            list(elements, "[", "]", isOneLine, to: &text, indent) { $0.write(to: &$1, indent: indent.map { $0 + 1 }) }
         case .object(let members):
             list(members.sorted { $0.key < $1.key }, "{", "}", members.isEmpty, to: &text, indent) {
                 $1 += Self.text($0.key) + " : "
-                $0.value.write(to: &$1, indent: indent + 1)
+                $0.value.write(to: &$1, indent: indent.map { $0 + 1 })
             }
         }
     }
 
     private func list<Element>(
         _ elements: [Element], _ open: String, _ close: String, _ isOneLine: Bool, to text: inout String,
-        _ indent: Int, _ write: (Element, inout String) -> Void
+        _ indent: Int?, _ write: (Element, inout String) -> Void
     ) {
-        let newLine = isOneLine ? "" : "\n" + String(repeating: "  ", count: indent)
+        let isOneLine = isOneLine || indent == nil
+        let newLine = isOneLine ? "" : "\n" + String(repeating: "  ", count: indent ?? 0)
         text += open
         for (index, element) in elements.enumerated() {
             if index > 0 { text += isOneLine ? ", " : "," }

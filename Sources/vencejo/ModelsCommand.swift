@@ -59,7 +59,7 @@ struct ModelsCommand: ParsableCommand {
 
     /// The first few, as `name TYPE[shape]`; -o json has all of them.
     private func list(_ tensors: [TensorSpecification], _ version: VersionStatus) -> String {
-        guard version.state == .ready else { return "-" }
+        guard version.state == .ready || version.state == .live else { return "-" }
         if tensors.isEmpty { return "any" }
         let shown = 2
         let first = tensors.prefix(shown).map { tensor in
@@ -77,6 +77,10 @@ extension VersionStatus.State {
         case .loading: "loading"
         case .ready: "ready"
         case .failed: "failed"
+        case .warming: "warming"
+        case .live: "live"
+        case .draining: "draining"
+        case .quarantined: "quarantined"
         }
     }
 }

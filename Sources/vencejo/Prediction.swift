@@ -42,7 +42,8 @@ struct Prediction {
                 "provenance",
                 .object([
                     ("model", .string(provenance.model.text)), ("version", .number(provenance.version)),
-                    ("slot", .string("\(provenance.slot.name)")),
+                    ("slot", provenance.slot.map { .string("\($0.name)") } ?? .null),
+                    ("epoch", .number(Int64(clamping: provenance.epoch))),
                     ("artifact_digest", .string(hexadecimal(provenance.artifactDigest.array))),
                 ])
             ),
@@ -71,7 +72,7 @@ struct Prediction {
         let facts =
             [
                 "model \(printable(provenance.model.text))", "version \(provenance.version)",
-                "slot \(provenance.slot.name)",
+                provenance.slot.map { "slot \($0.name)" } ?? "no slot", "epoch \(provenance.epoch)",
             ]
             + (digest.isEmpty ? [] : ["sha256 \(digest)"]) + (id.isEmpty ? [] : ["request \(printable(id))"])
             + ["\(milliseconds) ms"]

@@ -69,6 +69,35 @@ extension Client {
         }
     }
 
+    /// One of vencejo.v1.ModelControlService that changes something.
+    func control(_ method: StaticString, _ request: ControlRequest) throws(ClientError) -> ControlResponse {
+        try ask(method, request, ControlResponse.decode)
+    }
+
+    /// vencejo.v1.ModelControlService.History.
+    func history(_ request: ControlRequest) throws(ClientError) -> HistoryResponse {
+        try ask("/vencejo.v1.ModelControlService/History", request, HistoryResponse.decode)
+    }
+
+    /// vencejo.v1.ModelControlService.Status.
+    func status(_ request: ControlRequest) throws(ClientError) -> StatusResponse {
+        try ask("/vencejo.v1.ModelControlService/Status", request, StatusResponse.decode)
+    }
+
+    private func ask<Answer>(
+        _ method: StaticString, _ request: ControlRequest, _ decode: (ByteView) throws(PredictionDecodeError) -> Answer
+    ) throws(ClientError) -> Answer {
+        var arena = Arena(bytesMax: 1 << 32)
+        let message: WireWriter
+        do throws(ArenaFull) { message = try request.encode(headroom: headroomBytes, in: &arena) } catch {
+            throw .status(.resourceExhausted, "the request needs more than \(error.bytesMax) bytes")
+        }
+        let answer = try call(method, message, in: &arena)
+        do throws(PredictionDecodeError) { return try decode(answer) } catch {
+            throw .status(.internal, "the server's answer to \(method) does not decode: \(error.sentence)")
+        }
+    }
+
     /// `texts`: the request's fields, from 1 on.
     private func ask<Answer>(
         _ method: StaticString, _ texts: [String] = [], _ decode: (inout WireReader) throws(WireError) -> Answer

@@ -4,6 +4,7 @@ import Control
 import Foundation
 import HTTP2
 import Logging
+import Memory
 import Models
 import ONNX
 import Reactor
@@ -11,6 +12,7 @@ import Repository
 import Serving
 import Synchronization
 import TLS
+import Tensors
 
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -30,6 +32,21 @@ struct Serve: ParsableCommand {
             "Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; may be given several times. Default: 127.0.0.1:8001."
     )
     var grpc: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            """
+            Where models may be loaded, swapped and rolled back from, as --grpc; whoever reaches it may. Serves all the rest \
+            too. Default: nowhere.
+            """)
+    )
+    var control: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            """
+            The file that keeps what was loaded and swapped, for the next start. Default: .vencejo.json in the repository, if \
+            that can be written to.
+            """, valueName: "file"))
+    var state: String?
     @Option(help: "A YAML file with the same keys.") var config: String?
     @Option(help: "Event loops, one per core. Default: all cores that this process is granted.") var shards: String?
     @Option(
@@ -66,31 +83,49 @@ struct Serve: ParsableCommand {
                     + "(on Debian 12 1.52.0-1+deb12u3)")
         }
         let repository = try open(settings.repository)
-        let plan = Plan(try scan(repository)) { (bytes, file) throws(ConfigurationError) in
-            try modelYAML(bytes, file)
-        }
         var logger = Logger(label: "vencejo") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .info
-        for problem in plan.problems { logger.warning("\(problem)") }
         let log = logger
-        let runtime = try plan.needsRuntime ? runtime(settings, plan.threads, log) : nil
-        let directory = Directory<Servable>(plan.descriptions)
+        let runtime = LazyRuntime { (threads) throws(Failure) in try self.runtime(settings, threads, log) }
+        let loader = VersionLoader(
+            repository: repository,
+            pairs: { (bytes, file) throws(ConfigurationError) in try modelYAML(bytes, file) },
+            runtime: { () throws(LoadError) in try runtime.forLoading() })
+        let scan = try scan(repository)
+        let plans = scan.models.map(loader.plan)
+        for problem in scan.problems + scan.models.flatMap(\.sentences) { logger.warning("\(problem)") }
+        if plans.contains(where: \.needsRuntime) { try runtime.open(threads: plans.threads) }
+        let (file, desired) = try kept(settings, log)
 
         // From here on nothing is wrong with what we were told.
+        let directory = Directory<Servable>()
+        let desk = settings.control.isEmpty ? nil : Desk()
         let listeners = try listen(settings)
         let server = try start(
-            ServerConfiguration(limits: settings.limits, models: directory, listeners: listeners) {
+            ServerConfiguration(limits: settings.limits, models: directory, listeners: listeners, desk: desk) {
                 log.warning("\($0)")
             })
         for listener in listeners[0] {
-            say("serving gRPC on \(listener.listener.boundAddress)")
+            say(
+                "serving \(listener.mayControl ? "gRPC and model control" : "gRPC") on \(listener.listener.boundAddress)"
+            )
         }
-        let loader = Loader(plan, into: directory, from: repository, runtime: runtime) { report in
-            say(report.line)
-            if let text = report.log { log.error("model \(report.model), version \(report.version): \(text)") }
-            server.modelsChanged()
+        let control = ModelControl(
+            loader: loader, directory: directory, file: file, desired: desired,
+            hooks: ModelControl.Hooks(
+                spread: { server.spread($0) },
+                report: { report in
+                    say(report.line)
+                    if let text = report.log { log.error("model \(report.model), version \(report.version): \(text)") }
+                }))
+        try begin(control, plans, server)
+        if let desk {
+            do throws(SystemError) {
+                try Clerk(control, at: desk, worksBeside: { server.worksBeside($0) }) { say($0) }.start()
+            } catch {
+                throw Failure(code: .failed, sentence: "the server cannot start: \(error)")
+            }
         }
-        for thread in try loader.start(threads: Cores.granted()) { thread.detach() }
 
         Signals.next()
         say("draining: open calls may end, at most \(settings.limits.drainNanoseconds / 1_000_000_000) s")
@@ -107,7 +142,52 @@ struct Serve: ParsableCommand {
                 + "\(tally[.refusedAtDoor]) were refused at the door, \(tally[.batched]) were answered in \(tally[.batches]) batches"
         )
         // A model that is still loading must not see the runtime taken down around it by exit's handlers.
-        if !directory.isLoaded { Foundation._exit(0) }
+        if control.isLoading { Foundation._exit(0) }
+    }
+
+    /// Loads what the server begins with, on threads of their own.
+    private func begin(_ control: ModelControl, _ plans: [ModelPlan], _ server: Server) throws(Failure) {
+        let loads = control.begin(plans)
+        guard !loads.isEmpty else { return server.startIsOver() }
+        let progress = Progress(of: loads.count)
+        do throws(SystemError) {
+            for number in 0..<min(Cores.granted(), loads.count) {
+                try Thread.start("loader-\(number)") {
+                    while let index = progress.next() {
+                        var place = (ended: 0, of: 0)
+                        control.load(loads[index]) {
+                            place = progress.end()
+                            if place.ended == place.of { server.startIsOver() }
+                            return place
+                        }
+                        if place.ended == place.of { control.free() }
+                    }
+                }.detach()
+            }
+        } catch {
+            throw Failure(code: .failed, sentence: "the server cannot start: \(error)")
+        }
+    }
+
+    /// Where the desired state is kept, and what it is.
+    private func kept(_ settings: Settings, _ log: Logger) throws(Failure) -> (KeptFile?, Desired?) {
+        let file = KeptFile(path: settings.state ?? settings.repository + "/.vencejo.json")
+        let desired: Desired?
+        do throws(StateFileError) { desired = try Desired.read(file) } catch {
+            throw .usage("\(Settings.Key.state.flag): \(error.sentence)")
+        }
+        guard file.isWritable else {
+            if settings.state != nil {
+                throw .usage("\(Settings.Key.state.flag): \(file.path) cannot be written: name another file")
+            }
+            if !settings.control.isEmpty {
+                log.warning(
+                    "what is loaded and swapped is lost at the next start: \(file.path) cannot be written; give --state"
+                )
+            }
+            return (nil, desired)
+        }
+        return (file, desired)
     }
 
     private func settings() throws(Failure) -> Settings {
@@ -115,6 +195,8 @@ struct Serve: ParsableCommand {
         func set(_ key: Settings.Key, _ value: String?) { if let value { flags[key] = [value] } }
         set(.repository, repository)
         if !grpc.isEmpty { flags[.grpc] = grpc }
+        if !control.isEmpty { flags[.control] = control }
+        set(.state, state)
         set(.shards, shards)
         set(.executors, executors)
         set(.onnxruntime, onnxruntime ?? ProcessInfo.processInfo.environment["VENCEJO_ONNXRUNTIME"])
@@ -165,17 +247,19 @@ struct Serve: ParsableCommand {
             throw .usage("\(settings.flag(of: error)): \(error.description)")
         }
         var listeners = [[ServerListener]](repeating: [], count: settings.shards)
-        for address in settings.listen {
+        let addresses = settings.listen.map { ($0, false) } + settings.control.map { ($0, true) }
+        for (address, mayControl) in addresses {
             do throws(SystemError) {
                 let first = try Listener(address)
-                listeners[0].append(ServerListener(first, tls: tls))
+                listeners[0].append(ServerListener(first, tls: tls, mayControl: mayControl))
                 for shard in 1..<max(1, settings.shards) {
                     // A Unix socket is one for all; a port has a socket for each.
                     let own = first.boundAddress.port == nil ? first : try Listener(first.boundAddress)
-                    listeners[shard].append(ServerListener(own, tls: tls))
+                    listeners[shard].append(ServerListener(own, tls: tls, mayControl: mayControl))
                 }
             } catch {
-                throw Failure(code: .failed, sentence: "--grpc: cannot listen on \(address): \(error)")
+                let flag = mayControl ? Settings.Key.control.flag : Settings.Key.grpc.flag
+                throw Failure(code: .failed, sentence: "\(flag): cannot listen on \(address): \(error)")
             }
         }
         return listeners
@@ -184,6 +268,47 @@ struct Serve: ParsableCommand {
     private func start(_ configuration: ServerConfiguration) throws(Failure) -> Server {
         do throws(SystemError) { return try Server(configuration) } catch {
             throw Failure(code: .failed, sentence: "the server cannot start: \(error)")
+        }
+    }
+}
+
+/// How far the first loads are.
+private final class Progress: Sendable {
+    private let begun = Atomic<Int>(0)
+    private let ended = Atomic<Int>(0)
+    private let count: Int
+
+    init(of count: Int) { self.count = count }
+
+    /// The next to begin; `nil`: all have begun.
+    func next() -> Int? {
+        let index = begun.add(1, ordering: .relaxed).oldValue
+        return index < count ? index : nil
+    }
+
+    func end() -> (ended: Int, of: Int) { (ended.add(1, ordering: .relaxed).newValue, count) }
+}
+
+/// ONNX Runtime, opened once, when a model first needs it.
+private final class LazyRuntime: Sendable {
+    private let make: @Sendable (ONNX.Runtime.Threads) throws(Failure) -> ONNX.Runtime
+    private let opened = Lock<ONNX.Runtime?>(nil)
+
+    init(_ make: @escaping @Sendable (ONNX.Runtime.Threads) throws(Failure) -> ONNX.Runtime) { self.make = make }
+
+    @discardableResult
+    func open(threads: ONNX.Runtime.Threads) throws(Failure) -> ONNX.Runtime {
+        try opened.withLock { (opened) throws(Failure) in
+            if let opened { return opened }
+            let runtime = try make(threads)
+            opened = runtime
+            return runtime
+        }
+    }
+
+    func forLoading() throws(LoadError) -> ONNX.Runtime {
+        do throws(Failure) { return try open(threads: ONNX.Runtime.Threads()) } catch {
+            throw LoadError(sentence: "the server has no ONNX Runtime; its log says why", log: error.sentence)
         }
     }
 }
@@ -200,12 +325,18 @@ private func modelYAML(_ bytes: [UInt8], _ file: String) throws(ConfigurationErr
 /// One line on standard output, at once: whoever started the server may be waiting for it.
 func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 
+extension ModelFolder {
+    fileprivate var sentences: [String] { problems.map { "model \(name): \($0)" } }
+}
+
 extension LoadReport {
     fileprivate var line: String {
-        let place = "[\(finished)/\(total)] model \(model), version \(version), \(slot)"
-        if let failure { return "\(place): FAILED: \(failure)" }
+        let subject =
+            (place.map { "[\($0.ended)/\($0.of)] " } ?? "") + "model \(model), version \(version)"
+            + (slot.map { ", \($0.name)" } ?? "")
+        if let failure { return "\(subject): FAILED: \(failure)" }
         let milliseconds = Double(nanoseconds / 10_000) / 100
-        return "\(place): ready in \(milliseconds) ms"
+        return "\(subject): ready in \(milliseconds) ms"
             + (digest.isEmpty ? "" : ", \(bytes) bytes, sha256 \(digest.prefix(12))")
     }
 }

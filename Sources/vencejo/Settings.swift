@@ -17,6 +17,10 @@ struct Given {
 struct Settings {
     var repository = ""
     var listen: [Address] = []
+    /// Where models may be loaded and swapped from.
+    var control: [Address] = []
+    /// The file that outlives a restart; `nil`: the repository's own.
+    var state: String?
     var shards = Cores.granted()
     var onnxRuntime = "libonnxruntime.so.1"
     var allowOlderOnnxRuntime = false
@@ -25,7 +29,7 @@ struct Settings {
 
     /// What may be set, by the key in the file; the flag is the same with dashes.
     enum Key: String, CaseIterable {
-        case repository, grpc, shards, executors, onnxruntime
+        case repository, grpc, control, state, shards, executors, onnxruntime
         case allowOlderOnnxruntime = "allow_older_onnxruntime"
         case tlsCertificate = "tls_certificate"
         case tlsKey = "tls_key"
@@ -55,13 +59,9 @@ struct Settings {
             throw .usage("--repository is missing: give the folder that holds the models")
         }
         self.repository = repository
-        for address in given[.grpc] ?? [Given(value: "127.0.0.1:8001", origin: "default")] {
-            do throws(AddressError) {
-                listen.append(try Address(address.value))
-            } catch {
-                throw .usage("\(address.origin): \(error.sentence)")
-            }
-        }
+        listen = try Self.addresses(given[.grpc] ?? [Given(value: "127.0.0.1:8001", origin: "default")])
+        control = try Self.addresses(given[.control] ?? [])
+        state = one(.state)?.value
         if let value = one(.shards) { shards = try Self.integer(value, 1...256) }
         limits.executors =
             try one(.executors).map { (value) throws(Failure) in try Self.integer(value, 1...256) } ?? Cores.granted()
@@ -86,6 +86,18 @@ struct Settings {
         if let value = one(.drainSeconds) { limits.drainNanoseconds = try Self.seconds(value) }
         try applyTLS(one)
         do throws(LimitsError) { try limits.check() } catch { throw .usage(error.sentence) }
+    }
+
+    private static func addresses(_ given: [Given]) throws(Failure) -> [Address] {
+        var addresses: [Address] = []
+        for address in given {
+            do throws(AddressError) {
+                addresses.append(try Address(address.value))
+            } catch {
+                throw .usage("\(address.origin): \(error.sentence)")
+            }
+        }
+        return addresses
     }
 
     private mutating func applyTLS(_ one: (Key) -> Given?) throws(Failure) {

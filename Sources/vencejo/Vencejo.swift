@@ -10,7 +10,12 @@ struct Vencejo: ParsableCommand {
         commandName: "vencejo",
         abstract: "An inference server: Predict over gRPC, models that change in flight, proof of every answer.",
         discussion: "Start with: vencejo serve --repository DIR",
-        subcommands: [Serve.self, Predict.self, BenchCommand.self, ModelsCommand.self, Status.self, Version.self])
+        subcommands: [
+            Serve.self, Predict.self, BenchCommand.self, ModelsCommand.self, LoadCommand.self, SwapCommand.self,
+            RollbackCommand.self, RolloutCommand.self, PromoteCommand.self, AbortCommand.self, ShadowCommand.self,
+            WeightsCommand.self,
+            PsCommand.self, UnloadCommand.self, LabelCommand.self, HistoryCommand.self, Status.self, Version.self,
+        ])
 
     /// One line for what is wrong, and an exit code that a script can tell apart.
     static func main() {

@@ -22,7 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PROTO = HERE.parent.parent / "proto"
 MESSAGES = HERE / "messages.json"
 #: Who answers in all rows; the Swift tests say the same.
-ANSWERED = dict(version=12, digest=bytes(range(32)))
+ANSWERED = dict(version=12, digest=bytes(range(32)), epoch=300)
 
 #: datatype: struct code, contents field, values
 VALUES = {
@@ -141,7 +141,7 @@ def infer_calls(inference):
 def predict_answer(prediction, request):
     answer = prediction.PredictResponse(
         model=request.model.name, version=ANSWERED["version"], slot="GREEN", artifact_digest=ANSWERED["digest"],
-        request_id=request.request_id)
+        request_id=request.request_id, epoch=ANSWERED["epoch"])
     answer.outputs.extend(request.inputs)
     return answer
 
@@ -158,13 +158,14 @@ def infer_answer(inference, request, form):
     return answer
 
 
-def others(prediction, inference):
+def others(prediction, inference, control):
     yield "predict stream answer", prediction.PredictStreamResponse(
-        response=dict(model="rf", version=12, slot="GREEN", artifact_digest=ANSWERED["digest"], request_id="call-1"))
+        response=dict(model="rf", version=12, slot="GREEN", artifact_digest=ANSWERED["digest"], request_id="call-1",
+                      epoch=ANSWERED["epoch"]))
     yield "predict stream error", prediction.PredictStreamResponse(
         error=dict(code=5, message="model \"x\" is not here", request_id="call-2"))
     many = prediction.PredictManyResponse()
-    for result in [row for _, row in zip(range(2), others(prediction, inference))] * 40:
+    for result in [row for _, row in zip(range(2), others(prediction, inference, control))] * 40:
         many.results.add().CopyFrom(result[1])
     yield "predict many", many
     yield "infer stream error", inference.ModelStreamInferResponse(error_message="model \"x\" is not here")
@@ -180,17 +181,40 @@ def others(prediction, inference):
     metadata.outputs.add(name="label", datatype="INT64", shape=[])
     yield "model metadata", metadata
     yield "model metadata request", inference.ModelMetadataRequest(name="rf", version="12")
+    yield "control request", control.ControlRequest(
+        model="rf", version=12, force=True, label="stable", author="maria", reason="ñ, the new one", dry_run=True,
+        swaps=[dict(model="rf", version=2**63 - 1), dict(model="cats"), dict()])
+    yield "traffic request", control.ControlRequest(
+        model="rf", shares=[control.Share(version=7, percent=10), control.Share(percent=-1), control.Share()],
+        policy=control.RolloutPolicy(percents=[5, 25, 300], step_seconds=60, step_calls=500, hold_seconds=1800))
+    yield "status response", control.StatusResponse(epoch=300, models=[
+        control.ModelTraffic(
+            model="rf", versions=[
+                control.VersionTraffic(version=7, state="ready", slot="green", percent=5, calls=1000, failed=2, refused=3,
+                                       p50_nanoseconds=1_200_000, p99_nanoseconds=9_000_000),
+                control.VersionTraffic()],
+            rollout=control.RolloutStatus(
+                version=7, step=1, steps=3, verdict="it has just begun", evidence_max=1500,
+                gates=[control.Gate(name="errors", evidence=12, finding="2 of 1000", worse=True), control.Gate()])),
+        control.ModelTraffic()])
+    yield "control response", control.ControlResponse(
+        epoch=2**64 - 1, spread_nanoseconds=250_000, steps=["one", "", "three"],
+        changes=[dict(model="rf", from_version=11, to_version=12), dict(model="cats", to_version=1), dict()])
+    yield "history response", control.HistoryResponse(previous_version=11, events=[
+        dict(time_milliseconds=1_768_000_000_123, verb="swap", from_version=11, to_version=12, epoch=300, author="maria",
+             reason="because", steps=["one", ""]),
+        dict(time_milliseconds=-1), dict()])
 
 
 def messages():
     from grpc_tools import protoc
     with tempfile.TemporaryDirectory() as folder:
-        files = ["vencejo/v1/prediction.proto", "inference/inference.proto"]
+        files = ["vencejo/v1/prediction.proto", "vencejo/v1/control.proto", "inference/inference.proto"]
         if protoc.main(["protoc", f"-I{PROTO}", f"--python_out={folder}", *files]):
             sys.exit("protoc failed")
         sys.path.insert(0, folder)
         from inference import inference_pb2 as inference
-        from vencejo.v1 import prediction_pb2 as prediction
+        from vencejo.v1 import control_pb2 as control, prediction_pb2 as prediction
 
     def text(message):
         bytes_ = message if isinstance(message, bytes) else message.SerializeToString(deterministic=True)
@@ -208,7 +232,7 @@ def messages():
              for name, request, spoken in predict_calls(prediction)]
     calls += [call("inference", name, request, spoken, infer_answer(inference, request, form))
               for name, request, form, spoken in infer_calls(inference)]
-    rows = dict(calls=calls, others={name: text(message) for name, message in others(prediction, inference)})
+    rows = dict(calls=calls, others={name: text(message) for name, message in others(prediction, inference, control)})
     return json.dumps(rows, indent=1) + "\n"
 
 

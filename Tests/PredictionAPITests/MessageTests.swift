@@ -25,6 +25,19 @@ func answersAreWhatProtobufWrites(row: Golden.Row) throws {
     #expect(try message(again, headroom: 0, in: &arena) == Array(row.response))
 }
 
+@Test(arguments: [0, 1, 127, 128, 1 << 32, .max] as [UInt64])
+func answersNameTheirCommit(epoch: UInt64) throws {
+    var arena = Arena(bytesMax: 1 << 16)
+    var given = try answer(Call(), in: &arena)
+    given.provenance.epoch = epoch
+    let bytes = try message(PredictResponse.encode(given, headroom: 0, in: &arena), headroom: 0, in: &arena)
+    #expect(try PredictResponse.decode(arena.copy(bytes), in: &arena).provenance.epoch == epoch)
+    // What an earlier server says has none.
+    given.provenance.epoch = 0
+    let before = try message(PredictResponse.encode(given, headroom: 0, in: &arena), headroom: 0, in: &arena)
+    #expect(before == Array(bytes.prefix(before.count)) && (bytes.count == before.count) == (epoch == 0))
+}
+
 @Test(arguments: Golden.calls)
 func decodingCopiesNoContent(row: Golden.Row) throws {
     var kept = Arena(bytesMax: 1 << 20)
@@ -76,6 +89,7 @@ func streamedResults(index: Int, name: String) throws {
     case .answer(let answer):
         #expect(index == 0)
         #expect(answer.provenance.version == 12 && answer.provenance.slot == .green && answer.id == "call-1")
+        #expect(answer.provenance.epoch == 300)
     case .refusal(let refusal):
         #expect(index == 1)
         #expect(refusal.code == 5 && refusal.message == "model \"x\" is not here" && refusal.id == "call-2")

@@ -78,6 +78,7 @@ private func request(_ field: UInt8, _ value: String) -> [UInt8] {
 private let index = ServiceIndex()
 
 private let prediction = "vencejo/v1/prediction.proto"
+private let control = "vencejo/v1/control.proto"
 private let inference = "inference/inference.proto"
 private let health = "grpc/health/v1/health.proto"
 private let reflection = "grpc/reflection/v1/reflection.proto"
@@ -95,6 +96,7 @@ private let reflection = "grpc/reflection/v1/reflection.proto"
         (4, "grpc.reflection.v1.ServerReflectionRequest.message_request", reflection),
         (4, "vencejo.v1.PredictionService.Predict", prediction),
         (4, "vencejo.v1.PredictRequest.LabelsEntry.key", prediction),
+        (3, control, control), (4, "vencejo.v1.ModelControlService.Swap", control),
         (4, "inference.GRPCInferenceService", inference),
         (4, "inference.ModelInferRequest.InferInputTensor", inference),
         (4, "grpc.health.v1", nil), (4, "grpc.health.v1.HealthCheck", nil), (4, ".grpc.health.v1.Health", nil),
@@ -111,7 +113,7 @@ func files(field: UInt8, value: String, expected: String?) throws {
 @Test func services() throws {
     let expected = [
         "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
-        "inference.GRPCInferenceService", "vencejo.v1.PredictionService",
+        "inference.GRPCInferenceService", "vencejo.v1.ModelControlService", "vencejo.v1.PredictionService",
     ]
     #expect(index.services == expected)
     for value in ["", "*"] { #expect(try ask(request(7, value), of: index).services == expected) }
@@ -133,7 +135,7 @@ func files(field: UInt8, value: String, expected: String?) throws {
 @Test func hostAndLastQuestion() throws {
     let answer = try ask(request(1, "example") + request(3, health) + request(7, ""), of: index)
     #expect(answer.host == "example")
-    #expect(answer.files.isEmpty && answer.services?.count == 5)
+    #expect(answer.files.isEmpty && answer.services?.count == 6)
 }
 
 @Test(arguments: [[], [0x0a, 1, 0x61], [0x78, 1]] as [[UInt8]])

@@ -110,8 +110,10 @@ final class Bench {
         var settings = BatchingSettings()
         change(&settings)
         servable = Servable(name: "m", engine: engine, settings: settings)
-        directory = Directory([ModelDescription(name: "m", versions: [1])])
-        directory.entries[0].live.becomeReady(servable, digest: [])
+        var standing = Standing<Servable>(loading: 1, slot: .blue)
+        standing.becomeReady(Version(of: "m", number: 1, servable, digest: []))
+        standing.note(.promoted)
+        directory = Directory([Entry(name: "m", standings: [standing], labels: [:])])
         runner = Runner(arenaBytesMax: arenaBytesMax, tally: tally) { [log] in log.append($0) }
     }
 
@@ -145,8 +147,8 @@ final class Bench {
         }
         for output in outputs { try call.outputs.append(exchange.arena.copy(output), in: &exchange.arena) }
         let work = try servable.engine.check(call, in: &exchange.arena)
-        let lease = try directory.lease(directory.entries[0].nameView, .live)
-        return Job(work, of: exchange, connection: 0, call, lease, deadline: deadline)
+        let lease = try directory.catalog.lease(directory.catalog.entries[0].nameView, .live)
+        return Job(work, of: exchange, connection: 0, call, lease, deadline: deadline, arrived: 0)
     }
 
     /// Runs the first `count` of them (`nil`: all) as the runner sees fit.

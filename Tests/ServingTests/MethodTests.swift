@@ -43,9 +43,27 @@ func noMethod(path: String) { #expect(Method(path: view(path)) == nil) }
         (.modelStreamInfer, .bidirectional),
         (.predictMany, .clientStreaming), (.serverLive, .unary), (.serverReady, .unary), (.modelReady, .unary),
         (.serverMetadata, .unary), (.modelMetadata, .unary), (.healthCheck, .unary), (.healthWatch, .serverStreaming),
-        (.reflection, .bidirectional), (.reflectionAlpha, .bidirectional),
+        (.reflection, .bidirectional), (.reflectionAlpha, .bidirectional), (.load, .unary), (.unload, .unary),
+        (.swap, .unary), (.rollback, .unary), (.setLabel, .unary), (.history, .unary), (.listModels, .unary),
+        (.setWeights, .unary), (.rollout, .unary), (.promote, .unary), (.abort, .unary), (.status, .unary),
+        (.shadow, .unary),
+        (.repositoryIndex, .unary), (.repositoryModelLoad, .unary), (.repositoryModelUnload, .unary),
     ] as [(Method, Method.Shape)])
 func shapes(method: Method, shape: Method.Shape) { #expect(method.shape == shape) }
+
+/// What takes time is done at the desk, all the rest by shards.
+@Test func errands() {
+    let purposes = Method.allCases.compactMap(\.errand)
+    #expect(Set(purposes).count == purposes.count && purposes.count == 15)
+    for method in Method.allCases {
+        let path = method.path.description
+        let isControl =
+            path.hasPrefix("/vencejo.v1.ModelControlService/")
+            || path.hasPrefix("/inference.GRPCInferenceService/Repository")
+        #expect((method.errand != nil) == isControl)
+    }
+    #expect(Method.setLabel.errand == .setLabel && Method.history.errand == .history && Method.load.errand == .load)
+}
 
 /// What we serve is what reflection tells.
 @Test func theServicesAreThoseOfReflection() throws {

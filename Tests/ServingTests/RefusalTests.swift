@@ -88,6 +88,7 @@ private var rows: [RefusalRow] {
         RefusalRow(.lease(.emptySlot(model: "m", slot: .green)), .notFound),
         RefusalRow(.lease(.loading(model: "m", version: 1)), .unavailable),
         RefusalRow(.lease(.failed(model: "m", version: 1, reason: "its file is empty")), .unavailable),
+        RefusalRow(.lease(.noLiveVersion(model: "m\n", loaded: [1, 2])), .notFound),
         RefusalRow(.run(.failed(log: "/srv/models/secret.onnx: line\n7")), .internal),
         RefusalRow(.run(.arena(full)), .resourceExhausted),
         RefusalRow(.run(.unsupportedOutput(name: "y\n")), .internal),
@@ -100,6 +101,12 @@ private var rows: [RefusalRow] {
         RefusalRow(.connectionBodies(bytesMax: 9), .resourceExhausted),
         RefusalRow(.unknownService("s\n"), .notFound),
         RefusalRow(.draining, .unavailable),
+        RefusalRow(.notHere, .permissionDenied),
+        RefusalRow(.tooManyErrands(max: 64), .resourceExhausted),
+        RefusalRow(.errand(ErrandRefusal(.badRequest, "a sentence")), .invalidArgument),
+        RefusalRow(.errand(ErrandRefusal(.notFound, "a sentence")), .notFound),
+        RefusalRow(.errand(ErrandRefusal(.wrongState, "a sentence")), .failedPrecondition),
+        RefusalRow(.errand(ErrandRefusal(.unavailable, "a sentence")), .unavailable),
     ]
 }
 
@@ -116,7 +123,7 @@ func everyRefusalHasAStatusAndASentence(row: RefusalRow) {
 
 @Test func theTableHoldsEveryCase() {
     let kinds = Set(rows.map { kind(of: $0.refusal) })
-    #expect(kinds == Set(0...21))
+    #expect(kinds == Set(0...24))
 }
 
 /// A case that is added does not compile until it has a number here, and a row above.
@@ -144,6 +151,9 @@ private func kind(of refusal: Refusal) -> Int {
     case .unknownService: 19
     case .draining: 20
     case .tooLate, .queueFull, .memoryFull: 21
+    case .notHere: 22
+    case .tooManyErrands: 23
+    case .errand: 24
     }
 }
 
@@ -177,6 +187,10 @@ private func kind(of refusal: Refusal) -> Int {
         (.lease(.emptySlot(model: "m", slot: .shadow)), "slot SHADOW of model \"m\" is empty"),
         (.lease(.loading(model: "m", version: 1)), "version 1 of model \"m\" is loading: try again"),
         (.lease(.failed(model: "m", version: 1, reason: "r")), "version 1 of model \"m\" cannot answer: r"),
+        (
+            .lease(.noLiveVersion(model: "m", loaded: [1, 2])), "model \"m\" has no live version; loaded: 1, 2"
+        ),
+        (.errand(ErrandRefusal(.wrongState, "it is busy")), "it is busy"),
         (.messageCount(0), "the call has no message, a unary call has one"),
         (.messageCount(2), "the call has more than one message, a unary call has one"),
         (.noProgress(seconds: 30), "no byte of the request came for 30 s"),

@@ -34,10 +34,12 @@ def runtime():
 
 
 class Server:
-    def __init__(self, *arguments, repository=MODELS, listeners=("127.0.0.1:0",), credentials=None):
+    def __init__(self, *arguments, repository=MODELS, listeners=("127.0.0.1:0",), control=None, credentials=None):
         command = [binary(), "serve", "--repository", str(repository), "--onnxruntime", runtime(), *map(str, arguments)]
         for listener in listeners:
             command += ["--grpc", listener]
+        if control:
+            command += ["--control", control]
         self.credentials = credentials
         self.stderr = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.stderr, text=True)
@@ -47,6 +49,7 @@ class Server:
         try:
             self.addresses = [self._next_address() for _ in listeners]
             self.address = self.addresses[0]
+            self.control = self._next_address("gRPC and model control") if control else None
             self._wait_until_serving()
         except BaseException:
             self.process.kill()
@@ -58,9 +61,9 @@ class Server:
             self.lines.put(line.rstrip("\n"))
         self.lines.put(None)
 
-    def _next_address(self):
+    def _next_address(self, what="gRPC"):
         while (line := self.lines.get(timeout=PATIENCE)) is not None:
-            if found := re.fullmatch(r"serving gRPC on (\S+)", line):
+            if found := re.fullmatch(rf"serving {what} on (\S+)", line):
                 return found[1]
         raise AssertionError(f"the server ended before it served:\n{self.log()}")
 

@@ -13,7 +13,7 @@ import tempfile
 from grpc_tools import protoc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-OWN = ("vencejo/v1/prediction.proto", "inference/inference.proto")
+OWN = ("vencejo/v1/prediction.proto", "vencejo/v1/control.proto", "inference/inference.proto")
 
 _folder = tempfile.mkdtemp(prefix="vencejo-stubs-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
@@ -23,5 +23,7 @@ sys.path.insert(0, _folder)
 
 prediction = importlib.import_module("vencejo.v1.prediction_pb2")
 prediction_grpc = importlib.import_module("vencejo.v1.prediction_pb2_grpc")
+control = importlib.import_module("vencejo.v1.control_pb2")
+control_grpc = importlib.import_module("vencejo.v1.control_pb2_grpc")
 inference = importlib.import_module("inference.inference_pb2")
 inference_grpc = importlib.import_module("inference.inference_pb2_grpc")

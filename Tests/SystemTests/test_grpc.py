@@ -22,7 +22,7 @@ OK, CODE = grpc.StatusCode.OK, grpc.StatusCode
 PREDICT = "/vencejo.v1.PredictionService/Predict"
 STREAM = "/vencejo.v1.PredictionService/PredictStream"
 SERVICES = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
-            "inference.GRPCInferenceService", "vencejo.v1.PredictionService"]
+            "inference.GRPCInferenceService", "vencejo.v1.ModelControlService", "vencejo.v1.PredictionService"]
 INPUTS, EXPECTED = case("digits", 1, 32)
 REQUEST = predict_request("digits", INPUTS)
 BAD = predict_request("nosuch", INPUTS)

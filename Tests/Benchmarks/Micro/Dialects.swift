@@ -74,7 +74,7 @@ private func encode(
     var outputs = List<Tensor>()
     try outputs.append(floats(shape).tensor(in: &kept), in: &kept)
     let answer = Answer(
-        provenance: Provenance(model: ByteView("identity"), version: 12, slot: .blue, artifactDigest: digest),
+        provenance: Provenance(model: ByteView("identity"), version: 12, slot: .blue, artifactDigest: digest, epoch: 3),
         id: ByteView("call-1"), outputs: outputs, form: .raw)
     var sum = 0
     for _ in 0..<count {

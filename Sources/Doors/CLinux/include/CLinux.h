@@ -22,6 +22,9 @@ void vencejo_name_thread(const char *name);
 /// (SCHED_IDLE, sched(7)).
 void vencejo_give_way(void);
 
+// Gives pages that the allocator keeps back to the system.
+void vencejo_trim(void);
+
 /// Takes one post of the semaphore, or waits for one until `nanoseconds` on CLOCK_MONOTONIC (sem_clockwait(3) is a GNU
 /// extension).
 void vencejo_wait(sem_t *semaphore, long nanoseconds);

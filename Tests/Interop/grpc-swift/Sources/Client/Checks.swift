@@ -149,7 +149,7 @@ struct Checks: Sendable {
             throw Wrong(description: "breast_cancer is not there")
         }
         try expect(model.versions.map(\.version), [2, 1], "versions of breast_cancer")
-        try expect(model.versions[0].state, .ready, "state")
+        try expect(model.versions[0].state, .live, "state")
         try expect(model.versions[0].inputs.map(\.shape), [[-1, 30]], "shapes of its inputs")
     }
 

@@ -1,5 +1,5 @@
 /// The Open Inference Protocol, version 2, over gRPC: names and field numbers are the public protocol's.
-/// ModelStreamInfer is Triton's extension of it.
+/// ModelStreamInfer and Repository… are Triton's extensions of it.
 
 // DO NOT EDIT.
 // swift-format-ignore-file
@@ -114,6 +114,45 @@ internal enum Inference_GRPCInferenceService: Sendable {
                 type: .bidirectionalStreaming
             )
         }
+        /// Namespace for "RepositoryIndex" metadata.
+        internal enum RepositoryIndex: Sendable {
+            /// Request type for "RepositoryIndex".
+            internal typealias Input = Inference_RepositoryIndexRequest
+            /// Response type for "RepositoryIndex".
+            internal typealias Output = Inference_RepositoryIndexResponse
+            /// Descriptor for "RepositoryIndex".
+            internal static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "inference.GRPCInferenceService"),
+                method: "RepositoryIndex",
+                type: .unary
+            )
+        }
+        /// Namespace for "RepositoryModelLoad" metadata.
+        internal enum RepositoryModelLoad: Sendable {
+            /// Request type for "RepositoryModelLoad".
+            internal typealias Input = Inference_RepositoryModelLoadRequest
+            /// Response type for "RepositoryModelLoad".
+            internal typealias Output = Inference_RepositoryModelLoadResponse
+            /// Descriptor for "RepositoryModelLoad".
+            internal static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "inference.GRPCInferenceService"),
+                method: "RepositoryModelLoad",
+                type: .unary
+            )
+        }
+        /// Namespace for "RepositoryModelUnload" metadata.
+        internal enum RepositoryModelUnload: Sendable {
+            /// Request type for "RepositoryModelUnload".
+            internal typealias Input = Inference_RepositoryModelUnloadRequest
+            /// Response type for "RepositoryModelUnload".
+            internal typealias Output = Inference_RepositoryModelUnloadResponse
+            /// Descriptor for "RepositoryModelUnload".
+            internal static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "inference.GRPCInferenceService"),
+                method: "RepositoryModelUnload",
+                type: .unary
+            )
+        }
         /// Descriptors for all methods in the "inference.GRPCInferenceService" service.
         internal static let descriptors: [GRPCCore.MethodDescriptor] = [
             ServerLive.descriptor,
@@ -122,7 +161,10 @@ internal enum Inference_GRPCInferenceService: Sendable {
             ServerMetadata.descriptor,
             ModelMetadata.descriptor,
             ModelInfer.descriptor,
-            ModelStreamInfer.descriptor
+            ModelStreamInfer.descriptor,
+            RepositoryIndex.descriptor,
+            RepositoryModelLoad.descriptor,
+            RepositoryModelUnload.descriptor
         ]
     }
 }
@@ -273,6 +315,63 @@ extension Inference_GRPCInferenceService {
             deserializer: some GRPCCore.MessageDeserializer<Inference_ModelStreamInferResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Inference_ModelStreamInferResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "RepositoryIndex" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Inference_RepositoryIndexRequest` message.
+        ///   - serializer: A serializer for `Inference_RepositoryIndexRequest` messages.
+        ///   - deserializer: A deserializer for `Inference_RepositoryIndexResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func repositoryIndex<Result>(
+            request: GRPCCore.ClientRequest<Inference_RepositoryIndexRequest>,
+            serializer: some GRPCCore.MessageSerializer<Inference_RepositoryIndexRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Inference_RepositoryIndexResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Inference_RepositoryIndexResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "RepositoryModelLoad" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Inference_RepositoryModelLoadRequest` message.
+        ///   - serializer: A serializer for `Inference_RepositoryModelLoadRequest` messages.
+        ///   - deserializer: A deserializer for `Inference_RepositoryModelLoadResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func repositoryModelLoad<Result>(
+            request: GRPCCore.ClientRequest<Inference_RepositoryModelLoadRequest>,
+            serializer: some GRPCCore.MessageSerializer<Inference_RepositoryModelLoadRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Inference_RepositoryModelLoadResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Inference_RepositoryModelLoadResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "RepositoryModelUnload" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Inference_RepositoryModelUnloadRequest` message.
+        ///   - serializer: A serializer for `Inference_RepositoryModelUnloadRequest` messages.
+        ///   - deserializer: A deserializer for `Inference_RepositoryModelUnloadResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func repositoryModelUnload<Result>(
+            request: GRPCCore.ClientRequest<Inference_RepositoryModelUnloadRequest>,
+            serializer: some GRPCCore.MessageSerializer<Inference_RepositoryModelUnloadRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Inference_RepositoryModelUnloadResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Inference_RepositoryModelUnloadResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -499,6 +598,96 @@ extension Inference_GRPCInferenceService {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "RepositoryIndex" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Inference_RepositoryIndexRequest` message.
+        ///   - serializer: A serializer for `Inference_RepositoryIndexRequest` messages.
+        ///   - deserializer: A deserializer for `Inference_RepositoryIndexResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        internal func repositoryIndex<Result>(
+            request: GRPCCore.ClientRequest<Inference_RepositoryIndexRequest>,
+            serializer: some GRPCCore.MessageSerializer<Inference_RepositoryIndexRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Inference_RepositoryIndexResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Inference_RepositoryIndexResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Inference_GRPCInferenceService.Method.RepositoryIndex.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "RepositoryModelLoad" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Inference_RepositoryModelLoadRequest` message.
+        ///   - serializer: A serializer for `Inference_RepositoryModelLoadRequest` messages.
+        ///   - deserializer: A deserializer for `Inference_RepositoryModelLoadResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        internal func repositoryModelLoad<Result>(
+            request: GRPCCore.ClientRequest<Inference_RepositoryModelLoadRequest>,
+            serializer: some GRPCCore.MessageSerializer<Inference_RepositoryModelLoadRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Inference_RepositoryModelLoadResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Inference_RepositoryModelLoadResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Inference_GRPCInferenceService.Method.RepositoryModelLoad.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "RepositoryModelUnload" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Inference_RepositoryModelUnloadRequest` message.
+        ///   - serializer: A serializer for `Inference_RepositoryModelUnloadRequest` messages.
+        ///   - deserializer: A deserializer for `Inference_RepositoryModelUnloadResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        internal func repositoryModelUnload<Result>(
+            request: GRPCCore.ClientRequest<Inference_RepositoryModelUnloadRequest>,
+            serializer: some GRPCCore.MessageSerializer<Inference_RepositoryModelUnloadRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Inference_RepositoryModelUnloadResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Inference_RepositoryModelUnloadResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Inference_GRPCInferenceService.Method.RepositoryModelUnload.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -673,6 +862,81 @@ extension Inference_GRPCInferenceService.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Inference_ModelInferRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Inference_ModelStreamInferResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RepositoryIndex" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Inference_RepositoryIndexRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    internal func repositoryIndex<Result>(
+        request: GRPCCore.ClientRequest<Inference_RepositoryIndexRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Inference_RepositoryIndexResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.repositoryIndex(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Inference_RepositoryIndexRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Inference_RepositoryIndexResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RepositoryModelLoad" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Inference_RepositoryModelLoadRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    internal func repositoryModelLoad<Result>(
+        request: GRPCCore.ClientRequest<Inference_RepositoryModelLoadRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Inference_RepositoryModelLoadResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.repositoryModelLoad(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Inference_RepositoryModelLoadRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Inference_RepositoryModelLoadResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RepositoryModelUnload" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Inference_RepositoryModelUnloadRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    internal func repositoryModelUnload<Result>(
+        request: GRPCCore.ClientRequest<Inference_RepositoryModelUnloadRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Inference_RepositoryModelUnloadResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.repositoryModelUnload(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Inference_RepositoryModelUnloadRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Inference_RepositoryModelUnloadResponse>(),
             options: options,
             onResponse: handleResponse
         )
@@ -878,6 +1142,93 @@ extension Inference_GRPCInferenceService.ClientProtocol {
             producer: producer
         )
         return try await self.modelStreamInfer(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RepositoryIndex" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    internal func repositoryIndex<Result>(
+        _ message: Inference_RepositoryIndexRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Inference_RepositoryIndexResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Inference_RepositoryIndexRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.repositoryIndex(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RepositoryModelLoad" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    internal func repositoryModelLoad<Result>(
+        _ message: Inference_RepositoryModelLoadRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Inference_RepositoryModelLoadResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Inference_RepositoryModelLoadRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.repositoryModelLoad(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RepositoryModelUnload" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    internal func repositoryModelUnload<Result>(
+        _ message: Inference_RepositoryModelUnloadRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Inference_RepositoryModelUnloadResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Inference_RepositoryModelUnloadRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.repositoryModelUnload(
             request: request,
             options: options,
             onResponse: handleResponse

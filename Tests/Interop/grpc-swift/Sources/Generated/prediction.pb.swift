@@ -203,8 +203,22 @@ nonisolated enum Vencejo_V1_State: SwiftProtobuf.Enum, Swift.CaseIterable {
   typealias RawValue = Int
   case unspecified // = 0
   case loading // = 1
+
+  /// Answers who asks for it by version, label or slot.
   case ready // = 2
   case failed // = 3
+
+  /// In memory; it runs for the first time.
+  case warming // = 4
+
+  /// Answers who asks for nothing in particular.
+  case live // = 5
+
+  /// Answers nobody any more; calls that have it may end.
+  case draining // = 6
+
+  /// It failed so often that it is left alone until somebody asks for it.
+  case quarantined // = 7
   case UNRECOGNIZED(Int)
 
   init() {
@@ -217,6 +231,10 @@ nonisolated enum Vencejo_V1_State: SwiftProtobuf.Enum, Swift.CaseIterable {
     case 1: self = .loading
     case 2: self = .ready
     case 3: self = .failed
+    case 4: self = .warming
+    case 5: self = .live
+    case 6: self = .draining
+    case 7: self = .quarantined
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -227,6 +245,10 @@ nonisolated enum Vencejo_V1_State: SwiftProtobuf.Enum, Swift.CaseIterable {
     case .loading: return 1
     case .ready: return 2
     case .failed: return 3
+    case .warming: return 4
+    case .live: return 5
+    case .draining: return 6
+    case .quarantined: return 7
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -237,6 +259,10 @@ nonisolated enum Vencejo_V1_State: SwiftProtobuf.Enum, Swift.CaseIterable {
     .loading,
     .ready,
     .failed,
+    .warming,
+    .live,
+    .draining,
+    .quarantined,
   ]
 
 }
@@ -366,6 +392,9 @@ nonisolated struct Vencejo_V1_PredictResponse: Sendable {
 
   var outputs: [Vencejo_V1_Tensor] = []
 
+  /// Which commit of the server's models the version was found in; grows by one with each.
+  var epoch: UInt64 = 0
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -485,13 +514,13 @@ nonisolated struct Vencejo_V1_VersionStatus: Sendable {
 
   var state: Vencejo_V1_State = .unspecified
 
-  /// SHA-256 of the model file, 32 bytes, once it is READY; empty where there is no file.
+  /// SHA-256 of the model file, 32 bytes, once it is READY or LIVE; empty where there is no file.
   var artifactDigest: Data = Data()
 
-  /// Why it FAILED: one sentence.
+  /// Why it FAILED or is QUARANTINED: one sentence.
   var reason: String = String()
 
-  /// Known once it is READY.
+  /// Known once it is READY or LIVE.
   var inputs: [Vencejo_V1_TensorDescription] = []
 
   var outputs: [Vencejo_V1_TensorDescription] = []
@@ -542,7 +571,7 @@ nonisolated extension Vencejo_V1_ElementType: SwiftProtobuf._ProtoNameProviding 
 }
 
 nonisolated extension Vencejo_V1_State: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0STATE_UNSPECIFIED\0\u{1}LOADING\0\u{1}READY\0\u{1}FAILED\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0STATE_UNSPECIFIED\0\u{1}LOADING\0\u{1}READY\0\u{1}FAILED\0\u{1}WARMING\0\u{1}LIVE\0\u{1}DRAINING\0\u{1}QUARANTINED\0")
 }
 
 nonisolated extension Vencejo_V1_PredictRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -725,7 +754,7 @@ nonisolated extension Vencejo_V1_Tensor: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension Vencejo_V1_PredictResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".PredictResponse"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}version\0\u{1}slot\0\u{3}artifact_digest\0\u{3}request_id\0\u{1}outputs\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}version\0\u{1}slot\0\u{3}artifact_digest\0\u{3}request_id\0\u{1}outputs\0\u{1}epoch\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -739,6 +768,7 @@ nonisolated extension Vencejo_V1_PredictResponse: SwiftProtobuf.Message, SwiftPr
       case 4: try { try decoder.decodeSingularBytesField(value: &self.artifactDigest) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self.requestID) }()
       case 6: try { try decoder.decodeRepeatedMessageField(value: &self.outputs) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
       default: break
       }
     }
@@ -763,6 +793,9 @@ nonisolated extension Vencejo_V1_PredictResponse: SwiftProtobuf.Message, SwiftPr
     if !self.outputs.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.outputs, fieldNumber: 6)
     }
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -773,6 +806,7 @@ nonisolated extension Vencejo_V1_PredictResponse: SwiftProtobuf.Message, SwiftPr
     if lhs.artifactDigest != rhs.artifactDigest {return false}
     if lhs.requestID != rhs.requestID {return false}
     if lhs.outputs != rhs.outputs {return false}
+    if lhs.epoch != rhs.epoch {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,0 +1,130 @@
+// Enters: which versions are to be served, and bytes. Leaves: bytes, and which versions are to be served.
+import Foundation
+import Models
+public import Repository
+import Tensors
+
+/// What every start is to bring back: which versions of which models are loaded, where they stand, and which is live.
+public struct Desired: Codable, Sendable, Equatable {
+    public struct Model: Codable, Sendable, Equatable {
+        /// By the names of slots.
+        public var slots: [String: Int64] = [:]
+        /// Loaded, and in no slot.
+        public var others: [Int64] = []
+        public var live: Int64?
+        /// Which was live before, for who rolls back.
+        public var previous: Int64?
+        public var labels: [String: Int64] = [:]
+        /// Percent by version, where calls are divided.
+        public var shares: [String: Int]?
+        public var salt: UInt64?
+        /// So many percent are repeated by the shadow.
+        public var mirrorPercent: Int?
+        /// The version that was being rolled out: that ends with the server.
+        public var rollout: Int64?
+        /// What was done, the latest last.
+        public var history: [Event] = []
+    }
+
+    /// One thing that was done to a model.
+    public struct Event: Codable, Sendable, Equatable {
+        /// Since 1970, UTC.
+        public var timeMilliseconds: Int64
+        public var verb: String
+        /// Which version was live before, and which was then.
+        public var from: Int64?
+        public var to: Int64?
+        public var epoch: UInt64
+        /// Who did it and why, in the caller's words; nothing proves them.
+        public var author: String
+        public var reason: String
+        /// What was done, one sentence each.
+        public var steps: [String]
+    }
+
+    public var schema = 1
+    public var models: [String: Model] = [:]
+
+    static let historyMax = 100
+
+    public init() {}
+
+    /// What `record` is now, and what made it that.
+    mutating func note<Loaded>(_ record: ModelRecord<Loaded>, _ event: Event) {
+        var model = models[record.name] ?? Model()
+        model.slots = [:]
+        model.others = []
+        for standing in record.standings {
+            if let slot = standing.slot {
+                model.slots["\(slot.name)"] = standing.number
+            } else if standing.state.isServing {
+                model.others.append(standing.number)
+            }
+        }
+        // While the first version is on its way nothing is live, and it is to be at the next start as well.
+        model.live = record.live ?? record.wanted
+        model.previous = record.previous
+        model.labels = record.labels
+        model.shares = record.split.map { split in
+            Dictionary(uniqueKeysWithValues: split.shares.map { ("\($0.key)", $0.value) })
+        }
+        model.salt = record.split?.salt
+        model.rollout = record.rollout
+        model.mirrorPercent = record.mirrorPercent > 0 ? record.mirrorPercent : nil
+        model.history.append(event)
+        model.history.removeFirst(max(0, model.history.count - Self.historyMax))
+        models[record.name] = model
+    }
+}
+
+extension Desired.Model {
+    /// Its versions, all of them on their way.
+    func record<Loaded>(_ name: String) -> ModelRecord<Loaded> {
+        var places: [Slot: Int64] = [:]
+        for slot in Slot.allCases { places[slot] = slots["\(slot.name)"] }
+        var split: Split?
+        if let shares, rollout == nil {
+            let known = shares.compactMap { (version, percent) in Int64(version).map { ($0, percent) } }
+            split = Split(shares: Dictionary(known) { first, _ in first }, salt: salt ?? 0)
+        }
+        return ModelRecord(
+            name: name, slots: places, others: others, live: live, previous: previous, labels: labels, split: split,
+            mirrorPercent: mirrorPercent ?? 0)
+    }
+}
+
+/// A state file that is there and cannot be used, or one that cannot be written.
+public struct StateFileError: Error {
+    public let sentence: String
+}
+
+extension Desired {
+    /// `nil`: nothing was ever kept there.
+    public static func read(_ file: KeptFile) throws(StateFileError) -> Desired? {
+        let bytes: [UInt8]?
+        do throws(RepositoryError) { bytes = try file.read() } catch {
+            throw StateFileError(sentence: error.description)
+        }
+        guard let bytes, !bytes.isEmpty else { return nil }
+        struct Header: Decodable { var schema: Int }
+        let unusable = StateFileError(
+            sentence: "'\(file.path)' is not a state file of this server: move it away to start from the repository")
+        guard let schema = try? JSONDecoder().decode(Header.self, from: Data(bytes)).schema else { throw unusable }
+        guard schema == 1 else {
+            throw StateFileError(
+                sentence: "'\(file.path)' was written by another version (schema \(schema), known is 1): move it away "
+                    + "to start from the repository")
+        }
+        guard let desired = try? JSONDecoder().decode(Desired.self, from: Data(bytes)) else { throw unusable }
+        return desired
+    }
+
+    public func write(to file: KeptFile) throws(StateFileError) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        guard let data = try? encoder.encode(self) else { preconditionFailure("a state that cannot be encoded") }
+        do throws(RepositoryError) { try file.write(Array(data)) } catch {
+            throw StateFileError(sentence: error.description)
+        }
+    }
+}

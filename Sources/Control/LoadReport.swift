@@ -1,0 +1,25 @@
+// Enters: nothing. Leaves: what came of loading one version, for who reports it.
+public import Tensors
+
+/// What came of loading one version.
+public struct LoadReport: Sendable {
+    public let model: String
+    public let version: Int64
+    /// `nil`: it stands in none.
+    public var slot: Slot?
+    /// Lower-case hexadecimal; empty where there is no file.
+    public var digest = ""
+    public var bytes = 0
+    public var nanoseconds: Int64 = 0
+    /// `nil`: it is ready. Else our sentence.
+    public var failure: String?
+    /// What the runtime said, for the log.
+    public var log: String?
+    /// The how-manieth of how many that the server begins with; `nil`: it came later.
+    public var place: (ended: Int, of: Int)?
+
+    init(model: String, version: Int64) {
+        self.model = model
+        self.version = version
+    }
+}

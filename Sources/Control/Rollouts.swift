@@ -1,0 +1,123 @@
+// Enters: what is counted of versions that share the traffic. Leaves: steps onward, and back.
+import Foundation
+import Memory
+public import Models
+import Reactor
+public import Rollout
+import Serving
+import Tensors
+
+/// A version that gets more and more of a model's calls.
+struct RunningRollout: Sendable {
+    let version: Int64
+    var judge: Judge
+    /// What the process held when it began.
+    let memoryBytes: Int
+}
+
+extension Signed {
+    /// Who signs what nobody ordered.
+    static let server = "vencejo"
+
+    fileprivate static func byItself(_ reason: String) -> Signed {
+        var signed = Signed(author: server, reason: reason, timeMilliseconds: Clock.wallMilliseconds())
+        signed.isUrgent = true
+        return signed
+    }
+}
+
+extension ModelControl {
+    /// Begins a rollout; `judge` carries it on.
+    public func rollout(
+        _ model: String, _ version: Int64?, _ policy: RolloutPolicy, isForced: Bool, _ signed: Signed
+    ) throws(OrderError) -> Outcome {
+        if let problem = policy.problem { throw .badPolicy(problem) }
+        let percent = policy.percents[0]
+        let salt = UInt64.random(in: .min ... .max)
+        return try change(signed, "rollout") { (state) throws(OrderError) in
+            var decision = try state.roster.rollout(model, version, percent: percent, isForced: isForced, salt: salt)
+            guard let version = state.roster.models[model]?.rollout else { return decision }
+            if state.rollouts[model] != nil { throw .rolloutIsOn(model: model, version: version) }
+            state.rollouts[model] = RunningRollout(
+                version: version, judge: Judge(policy, now: Clock.now()), memoryBytes: residentBytes())
+            let steps = policy.percents.map { "\($0) %" }.joined(separator: ", ")
+            decision.steps.append("steps: \(steps), then it is live; it is taken back by itself if it is worse")
+            return decision
+        }
+    }
+
+    /// Looks at every rollout once. To be called every few milliseconds, by one thread.
+    /// - Returns: whether there is one; and a line for each thing that was done.
+    public func judge() -> (isRunning: Bool, lines: [String]) {
+        struct Due {
+            let model: String
+            let version: Int64
+            let verdict: Verdict
+        }
+        let memory = residentBytes()
+        let due = state.withLock { state -> [Due] in
+            state.rollouts.keys.sorted().compactMap { model in
+                guard var running = state.rollouts[model], let record = state.roster.models[model],
+                    let live = record.live.flatMap({ record.standing($0) })?.version?.model,
+                    let canary = record.standing(running.version)?.version?.model
+                else { return nil }
+                let verdict = running.judge.look(
+                    now: Clock.now(), live: live.seen.counts, canary: canary.seen.counts,
+                    memoryBytes: memory - running.memoryBytes)
+                state.rollouts[model] = running
+                return Due(model: model, version: running.version, verdict: verdict)
+            }
+        }
+        var lines: [String] = []
+        for due in due {
+            if let line = carryOut(due.verdict, due.model, due.version) { lines.append(line) }
+        }
+        return (state.withLock { !$0.rollouts.isEmpty }, lines)
+    }
+
+    private func carryOut(_ verdict: Verdict, _ model: String, _ version: Int64) -> String? {
+        let name = "version \(version) of model '\(model)'"
+        do throws(OrderError) {
+            switch verdict {
+            case .hold: return nil
+            case .advance(let percent):
+                let reason = "the step before was passed"
+                _ = try change(.byItself(reason), "rollout") { (state) throws(OrderError) in
+                    try state.roster.rollout(model, version, percent: percent, isForced: true, salt: 0)
+                }
+                return "\(name) passed a step, and gets \(percent) %"
+            case .succeed:
+                _ = try change(.byItself("all steps were passed"), "promote") { (state) throws(OrderError) in
+                    try state.roster.promote(model)
+                }
+                return "\(name) passed all steps, and is live"
+            case .fail(let reason):
+                _ = try change(.byItself(reason), "abort") { (state) throws(OrderError) in try state.roster.abort(model)
+                }
+                return "\(name) was taken back: \(reason)"
+            }
+        } catch {
+            // Somebody ended it in the same moment.
+            return "the rollout of \(name) was over already: \(error.sentence)"
+        }
+    }
+
+    /// What is to be told of each model: of all, or of one.
+    func traffic(of name: String) throws(OrderError) -> [(entry: Entry<Servable>, rollout: RunningRollout?)] {
+        try state.withLock { (state) throws(OrderError) in
+            let entries = directory.catalog.entries
+            guard name.isEmpty || entries.contains(where: { $0.name == name }) else {
+                throw .notLoaded(model: name, known: entries.map(\.name))
+            }
+            return entries.filter { name.isEmpty || $0.name == name }.map { ($0, state.rollouts[$0.name]) }
+        }
+    }
+}
+
+/// What the process holds in memory.
+private func residentBytes() -> Int {
+    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
+    let fields = text.split(separator: " ")
+    guard fields.count > 1, let pages = Int(fields[1]) else { return 0 }
+    return pages * 4096
+}

@@ -1,0 +1,158 @@
+// Enters: a model's folder and a version's number. Leaves: the version, warmed up and measured; or why there is none.
+import Crypto
+import Identity
+import Memory
+import Models
+public import ONNX
+import Reactor
+public import Repository
+import Serving
+import Synchronization
+public import Tensors
+
+/// What is known of one model before any of it is loaded.
+public struct ModelPlan: Sendable {
+    public let name: String
+    /// The versions in the repository, ascending; 1 for a model that needs no file.
+    public let versions: [Int64]
+    public let configuration: ModelConfiguration
+    /// Why none of its versions can be served, for the log.
+    public let failure: String?
+
+    public var needsRuntime: Bool { failure == nil && configuration.engine == .onnx }
+
+    /// Its two highest versions on their way: the highest into blue, to be live, the next into green.
+    func record<Loaded>() -> ModelRecord<Loaded> {
+        // Somebody meant it as a model: one that has no version is listed, as one that failed.
+        let highest = versions.isEmpty ? [0] : versions.suffix(2).reversed()
+        var slots: [Slot: Int64] = [.blue: highest[0]]
+        if highest.count > 1 { slots[.green] = highest[1] }
+        return ModelRecord(
+            name: name, slots: slots, others: [], live: highest[0], previous: nil, labels: configuration.labels)
+    }
+}
+
+extension [ModelPlan] {
+    /// The threads that the models which ask for several share: as many as the one that wants most.
+    public var threads: Runtime.Threads {
+        var threads = Runtime.Threads()
+        for model in self {
+            threads.intraOp = Swift.max(threads.intraOp, model.configuration.intraOpThreads ?? 1)
+            threads.interOp = Swift.max(threads.interOp, model.configuration.interOpThreads ?? 1)
+        }
+        return threads
+    }
+}
+
+/// A version in memory, and what came with it.
+struct LoadedVersion: Sendable {
+    let version: Version<Servable>
+    let hexDigest: String
+    let bytes: Int
+}
+
+/// Reads files and makes models of them. Any thread may; none that serves.
+public struct VersionLoader: Sendable {
+    public typealias Pairs =
+        @Sendable (_ bytes: [UInt8], _ file: String) throws(ConfigurationError) -> [(key: String, value: String)]
+
+    let repository: Repository
+    private let pairs: Pairs
+    private let runtime: @Sendable () throws(LoadError) -> ONNX.Runtime
+
+    /// `pairs`: the keys and scalars of a `model.yaml`; YAML is read at the street. `runtime` is asked when a model needs it.
+    public init(
+        repository: Repository, pairs: @escaping Pairs,
+        runtime: @escaping @Sendable () throws(LoadError) -> ONNX.Runtime
+    ) {
+        self.repository = repository
+        self.pairs = pairs
+        self.runtime = runtime
+    }
+
+    /// What a folder's names and its `model.yaml` say.
+    public func plan(_ folder: ModelFolder) -> ModelPlan {
+        let file = "\(folder.name)/model.yaml"
+        var configuration = ModelConfiguration()
+        var failure = folder.failure?.description
+        do throws(ConfigurationError) {
+            if let bytes = folder.configuration {
+                configuration = try ModelConfiguration(try pairs(bytes, file), file: file)
+            }
+        } catch {
+            failure = error.description
+        }
+        var versions: [Int64] = []
+        do throws(RepositoryError) { versions = try folder.versions(with: configuration) } catch {
+            failure = failure ?? error.description
+        }
+        return ModelPlan(name: folder.name, versions: versions, configuration: configuration, failure: failure)
+    }
+
+    /// `warming` is called when the model is in memory, before it runs for the first time.
+    func load(_ plan: ModelPlan, _ number: Int64, warming: () -> Void) throws(LoadError) -> LoadedVersion {
+        if let failure = plan.failure {
+            throw LoadError(
+                sentence: "its folder or its configuration is wrong; the server's log says how", log: failure)
+        }
+        let engine: Engine
+        var digest: [UInt8] = []
+        var hex = ""
+        var bytes = 0
+        switch plan.configuration.engine {
+        case .identity: engine = .identity(IdentityModel())
+        case .onnx:
+            let file = try open(plan.name, number)
+            (digest, hex, bytes) = (file.digest.bytes, file.digest.hex, file.byteCount)
+            let runtime = try runtime()
+            engine = .onnx(
+                try file.withBytes { (bytes) throws(LoadError) in
+                    try ONNX.Session(
+                        runtime: runtime, name: plan.name, file: bytes, options: plan.configuration.session)
+                })
+        }
+        warming()
+        // Before anybody can lease it, its cost is known: where it is to run depends on that.
+        let servable = Servable(name: plan.name, engine: engine, settings: plan.configuration.batching)
+        servable.measure()
+        return LoadedVersion(
+            version: Version(of: plan.name, number: number, servable, digest: digest), hexDigest: hex, bytes: bytes)
+    }
+
+    private func open(_ model: String, _ version: Int64) throws(LoadError) -> ModelFile {
+        do throws(RepositoryError) { return try repository.open(model: model, version: version) } catch {
+            throw LoadError(sentence: "its file cannot be used; the server's log says why", log: error.description)
+        }
+    }
+}
+
+extension ModelConfiguration {
+    /// How calls are put together.
+    var batching: BatchingSettings {
+        var settings = BatchingSettings()
+        if let batchRowsMax { settings.rowsMax = batchRowsMax }
+        if let queueDelayMicroseconds { settings.delayNanoseconds = Int64(queueDelayMicroseconds) * 1000 }
+        settings.preferredRows = batchRowsPreferred
+        if let queueCallsMax { settings.queueMax = queueCallsMax }
+        settings.concurrency = concurrency
+        return settings
+    }
+
+    /// What ONNX Runtime is told.
+    var session: SessionOptions {
+        var options = SessionOptions()
+        if let intraOpThreads { options.intraOpThreads = intraOpThreads }
+        if let interOpThreads { options.interOpThreads = interOpThreads }
+        switch graphOptimization {
+        case .disabled: options.graphOptimization = .disabled
+        case .basic: options.graphOptimization = .basic
+        case .extended: options.graphOptimization = .extended
+        case .all: options.graphOptimization = .all
+        }
+        switch executionMode {
+        case .sequential: options.executionMode = .sequential
+        case .parallel: options.executionMode = .parallel
+        }
+        return options
+    }
+}

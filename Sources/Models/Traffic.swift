@@ -1,0 +1,130 @@
+// Enters: orders that divide the calls among versions. Leaves: what they come to. Decisions only.
+import Tensors
+
+/// A version's part of the calls that name none.
+public struct Share: Sendable, Equatable {
+    public var version: Int64
+    public var percent: Int
+
+    public init(version: Int64, percent: Int) {
+        self.version = version
+        self.percent = percent
+    }
+}
+
+extension Roster {
+    /// What an order comes to that needs nothing but what is in memory.
+    public mutating func decide(_ order: Order, salt: UInt64 = .random(in: .min ... .max)) throws(OrderError)
+        -> Decision
+    {
+        switch order {
+        case .load(let model, _): throw .notLoaded(model: model, known: [])
+        case .unload(let model, let version, let isForced): try unload(model, version, isForced: isForced)
+        case .swap(let changes, let isForced): try swap(changes, isForced: isForced)
+        case .rollback(let model): try rollback(model)
+        case .label(let model, let label, let version): try self.label(model, label, version)
+        case .weights(let model, let shares, let isForced):
+            try weights(model, shares, isForced: isForced, salt: salt)
+        case .shadow(let model, let version, let percent):
+            try shadow(model, version, percent: percent)
+        case .promote(let model): try promote(model)
+        case .abort(let model): try abort(model)
+        }
+    }
+
+    /// `shares`: 100 % together. All of it for the live version ends the division. `salt`: any number, for a new division.
+    public mutating func weights(
+        _ model: String, _ shares: [Share], isForced: Bool, salt: UInt64
+    ) throws(OrderError) -> Decision {
+        var record = try record(model)
+        guard let live = record.live else { throw .noLive(model: model) }
+        if let rollout = record.rollout { throw .rolloutIsOn(model: model, version: rollout) }
+        var parts: [Int64: Int] = [:]
+        for share in shares {
+            guard 0...100 ~= share.percent else {
+                throw .badShares("version \(share.version) is given \(share.percent) %; allowed are 0 to 100")
+            }
+            guard parts[share.version] == nil else { throw .badShares("version \(share.version) is named twice") }
+            parts[share.version] = share.percent
+            let standing = try serving(share.version, in: record)
+            if !isForced, share.percent > 0 { try check(standing, against: live, in: record) }
+        }
+        let sum = parts.values.reduce(0, +)
+        guard sum == 100 else { throw .badShares("the shares are \(sum) % together; they must be 100 %") }
+        parts = parts.filter { $0.value > 0 }
+        if parts == [live: 100] {
+            record.endSplit()
+        } else {
+            record.split = Split(shares: parts, salt: record.split?.salt ?? salt)
+        }
+        models[model] = record
+        return decision(
+            record, parts.sorted { $0.key > $1.key }.map { "version \($0.key) of model '\(model)' gets \($0.value) %" })
+    }
+
+    /// `version` gets `percent` of the calls, the live one the rest; more with each step, until it is promoted or aborted.
+    public mutating func rollout(
+        _ model: String, _ version: Int64?, percent: Int, isForced: Bool, salt: UInt64
+    ) throws(OrderError) -> Decision {
+        var record = try record(model)
+        guard let live = record.live else { throw .noLive(model: model) }
+        let target = try target(of: Order.Change(model: model, version: version), in: record)
+        if let rollout = record.rollout, rollout != target.number {
+            throw .rolloutIsOn(model: model, version: rollout)
+        }
+        guard target.number != live else { throw .alreadyLive(model: model, version: live) }
+        if !isForced { try check(target, against: live, in: record) }
+        record.split = Split(shares: [target.number: percent, live: 100 - percent], salt: record.split?.salt ?? salt)
+        record.rollout = target.number
+        models[model] = record
+        return decision(
+            record,
+            ["version \(target.number) of model '\(model)' gets \(percent) %, version \(live) \(100 - percent) %"])
+    }
+
+    /// `version` repeats `percent` of the live version's calls, in the slot shadow; 0 ends that.
+    public mutating func shadow(_ model: String, _ version: Int64?, percent: Int) throws(OrderError) -> Decision {
+        var record = try record(model)
+        guard 0...100 ~= percent else { throw .badShares("a share of \(percent) %; allowed are 0 to 100") }
+        guard let live = record.live else { throw .noLive(model: model) }
+        if percent == 0 {
+            record.mirrorPercent = 0
+            models[model] = record
+            return decision(record, ["no call of model '\(model)' is repeated"])
+        }
+        let number: Int64
+        if let there = record.standings.first(where: { $0.slot == .shadow })?.number, version == nil || version == there
+        {
+            number = there
+        } else {
+            number = try target(of: Order.Change(model: model, version: version), in: record).number
+            guard number != live else { throw .alreadyLive(model: model, version: live) }
+            if record.split?.shares[number] != nil { throw .rolloutIsOn(model: model, version: number) }
+            record.moveToShadow(number)
+        }
+        _ = try serving(number, in: record)
+        record.mirrorPercent = percent
+        models[model] = record
+        return decision(
+            record, ["version \(number) of model '\(model)' repeats \(percent) % of version \(live)'s calls"])
+    }
+
+    /// What is rolled out becomes live.
+    public mutating func promote(_ model: String) throws(OrderError) -> Decision {
+        guard let version = try record(model).rollout else { throw .noRollout(model: model) }
+        return try swap([Order.Change(model: model, version: version)], isForced: true)
+    }
+
+    /// The live version gets all calls again.
+    public mutating func abort(_ model: String) throws(OrderError) -> Decision {
+        var record = try record(model)
+        guard let live = record.live, record.split != nil else { throw .noRollout(model: model) }
+        record.endSplit()
+        models[model] = record
+        return decision(record, ["version \(live) of model '\(model)' gets all calls again"])
+    }
+
+    private func decision(_ record: ModelRecord<Model>, _ steps: [String]) -> Decision {
+        Decision(changes: [Decision.Change(model: record.name, from: record.live, to: record.live)], steps: steps)
+    }
+}

@@ -1,0 +1,258 @@
+// Enters: messages of vencejo.v1.ModelControlService about traffic that is divided. Leaves: values; and the way back.
+public import Memory
+public import Protobuf
+
+/// `vencejo.v1.RolloutPolicy`. Source: proto/vencejo/v1/control.proto.
+public struct RolloutPolicyMessage: Equatable, Sendable {
+    /// Empty: not given; likewise 0 below.
+    public var percents: [Int64] = []
+    public var stepSeconds: Int64 = 0
+    public var stepCalls: Int64 = 0
+    public var holdSeconds: Int64 = 0
+
+    public init() {}
+
+    func encode(into writer: inout WireWriter, in arena: inout Arena) throws(ArenaFull) {
+        var list = List<Int64>()
+        for percent in percents { try list.append(percent, in: &arena) }
+        try writer.packed(1, list, in: &arena)
+        try writer.number(2, stepSeconds, in: &arena)
+        try writer.number(3, stepCalls, in: &arena)
+        try writer.number(4, holdSeconds, in: &arena)
+    }
+
+    mutating func decode(_ message: WireReader) throws(PredictionDecodeError) {
+        try eachField(of: message) { (field) throws(PredictionDecodeError) in
+            switch field.number {
+            case 1:
+                do throws(WireOrBody<Never>) {
+                    try field.eachVarint { percents.append(Int64(bitPattern: $0)) }
+                } catch {
+                    if case .wire(let error) = error { throw .wire(error) }
+                }
+            case 2: stepSeconds = try signed(field)
+            case 3: stepCalls = try signed(field)
+            case 4: holdSeconds = try signed(field)
+            default: break
+            }
+        }
+    }
+}
+
+/// `vencejo.v1.StatusResponse`.
+public struct StatusResponse: Equatable, Sendable {
+    public struct Model: Equatable, Sendable {
+        public var name = ""
+        public var versions: [Version] = []
+        public var rollout: Rollout?
+        public var shadow: Shadow?
+
+        public init() {}
+    }
+
+    public struct Version: Equatable, Sendable {
+        public var number: Int64 = 0
+        public var state = ""
+        public var slot = ""
+        public var percent: Int64 = 0
+        public var calls: Int64 = 0
+        public var failed: Int64 = 0
+        public var refused: Int64 = 0
+        /// 0: no answers.
+        public var p50Nanoseconds: Int64 = 0
+        public var p99Nanoseconds: Int64 = 0
+
+        public init() {}
+    }
+
+    public struct Shadow: Equatable, Sendable {
+        public var version: Int64 = 0
+        public var percent: Int64 = 0
+        public var calls: Int64 = 0
+        public var differing: Int64 = 0
+        public var disagreeing: Int64 = 0
+        public var failed: Int64 = 0
+        public var meanNanoseconds: Int64 = 0
+        public var meanDifference = 0.0
+        public var largestDifference = 0.0
+
+        public init() {}
+    }
+
+    public struct Rollout: Equatable, Sendable {
+        public var version: Int64 = 0
+        public var step: Int64 = 0
+        public var steps: Int64 = 0
+        public var verdict = ""
+        public var gates: [Gate] = []
+        public var evidenceMax: Int64 = 0
+
+        public init() {}
+    }
+
+    public struct Gate: Equatable, Sendable {
+        public var name = ""
+        public var evidence: Int64 = 0
+        public var finding = ""
+        public var isWorse = false
+
+        public init() {}
+    }
+
+    public var models: [Model] = []
+    public var epoch: UInt64 = 0
+
+    public init() {}
+
+    public func encode(headroom: Int, in arena: inout Arena) throws(ArenaFull) -> WireWriter {
+        var writer = try WireWriter(headroom: headroom, expectedBytes: 256 * models.count, in: &arena)
+        for model in models {
+            let mark = try writer.begin(1, in: &arena)
+            try writer.string(1, arena.copy(model.name), in: &arena)
+            for version in model.versions {
+                let mark = try writer.begin(2, in: &arena)
+                try version.encode(into: &writer, in: &arena)
+                try writer.end(mark, in: &arena)
+            }
+            if let rollout = model.rollout {
+                let mark = try writer.begin(3, in: &arena)
+                try rollout.encode(into: &writer, in: &arena)
+                try writer.end(mark, in: &arena)
+            }
+            if let shadow = model.shadow {
+                let mark = try writer.begin(4, in: &arena)
+                try shadow.encode(into: &writer, in: &arena)
+                try writer.end(mark, in: &arena)
+            }
+            try writer.end(mark, in: &arena)
+        }
+        try writer.number(2, epoch, in: &arena)
+        return writer
+    }
+
+    public static func decode(_ message: ByteView) throws(PredictionDecodeError) -> StatusResponse {
+        var response = StatusResponse()
+        try eachField(of: WireReader(message)) { (field) throws(PredictionDecodeError) in
+            switch field.number {
+            case 1: response.models.append(try Model(decoding: try reader(field)))
+            case 2: response.epoch = try reading { () throws(WireError) in try field.unsigned() }
+            default: break
+            }
+        }
+        return response
+    }
+}
+
+extension StatusResponse.Model {
+    fileprivate init(decoding message: WireReader) throws(PredictionDecodeError) {
+        try eachField(of: message) { (field) throws(PredictionDecodeError) in
+            switch field.number {
+            case 1: name = try text(field)
+            case 2: versions.append(try StatusResponse.Version(decoding: try reader(field)))
+            case 3: rollout = try StatusResponse.Rollout(decoding: try reader(field))
+            case 4: shadow = try StatusResponse.Shadow(decoding: try reader(field))
+            default: break
+            }
+        }
+    }
+}
+
+extension StatusResponse.Version {
+    fileprivate func encode(into writer: inout WireWriter, in arena: inout Arena) throws(ArenaFull) {
+        try writer.number(1, number, in: &arena)
+        try writer.string(2, arena.copy(state), in: &arena)
+        try writer.string(3, arena.copy(slot), in: &arena)
+        for (index, value) in [percent, calls, failed, refused, p50Nanoseconds, p99Nanoseconds].enumerated() {
+            try writer.number(4 + index, value, in: &arena)
+        }
+    }
+
+    fileprivate init(decoding message: WireReader) throws(PredictionDecodeError) {
+        try eachField(of: message) { (field) throws(PredictionDecodeError) in
+            switch field.number {
+            case 1: number = try signed(field)
+            case 2: state = try text(field)
+            case 3: slot = try text(field)
+            case 4: percent = try signed(field)
+            case 5: calls = try signed(field)
+            case 6: failed = try signed(field)
+            case 7: refused = try signed(field)
+            case 8: p50Nanoseconds = try signed(field)
+            case 9: p99Nanoseconds = try signed(field)
+            default: break
+            }
+        }
+    }
+}
+
+extension StatusResponse.Shadow {
+    fileprivate func encode(into writer: inout WireWriter, in arena: inout Arena) throws(ArenaFull) {
+        let numbers = [version, percent, calls, differing, disagreeing, failed, meanNanoseconds]
+        for (index, number) in numbers.enumerated() { try writer.number(1 + index, number, in: &arena) }
+        try writer.double(8, meanDifference, in: &arena)
+        try writer.double(9, largestDifference, in: &arena)
+    }
+
+    fileprivate init(decoding message: WireReader) throws(PredictionDecodeError) {
+        try eachField(of: message) { (field) throws(PredictionDecodeError) in
+            switch field.number {
+            case 1: version = try signed(field)
+            case 2: percent = try signed(field)
+            case 3: calls = try signed(field)
+            case 4: differing = try signed(field)
+            case 5: disagreeing = try signed(field)
+            case 6: failed = try signed(field)
+            case 7: meanNanoseconds = try signed(field)
+            case 8: meanDifference = try reading { () throws(WireError) in try field.double() }
+            case 9: largestDifference = try reading { () throws(WireError) in try field.double() }
+            default: break
+            }
+        }
+    }
+}
+
+extension StatusResponse.Rollout {
+    fileprivate func encode(into writer: inout WireWriter, in arena: inout Arena) throws(ArenaFull) {
+        try writer.number(1, version, in: &arena)
+        try writer.number(2, step, in: &arena)
+        try writer.number(3, steps, in: &arena)
+        try writer.string(4, arena.copy(verdict), in: &arena)
+        for gate in gates {
+            let mark = try writer.begin(5, in: &arena)
+            try writer.string(1, arena.copy(gate.name), in: &arena)
+            try writer.number(2, gate.evidence, in: &arena)
+            try writer.string(3, arena.copy(gate.finding), in: &arena)
+            try writer.bool(4, gate.isWorse, in: &arena)
+            try writer.end(mark, in: &arena)
+        }
+        try writer.number(6, evidenceMax, in: &arena)
+    }
+
+    fileprivate init(decoding message: WireReader) throws(PredictionDecodeError) {
+        try eachField(of: message) { (field) throws(PredictionDecodeError) in
+            switch field.number {
+            case 1: version = try signed(field)
+            case 2: step = try signed(field)
+            case 3: steps = try signed(field)
+            case 4: verdict = try text(field)
+            case 5: gates.append(try StatusResponse.Gate(decoding: try reader(field)))
+            case 6: evidenceMax = try signed(field)
+            default: break
+            }
+        }
+    }
+}
+
+extension StatusResponse.Gate {
+    fileprivate init(decoding message: WireReader) throws(PredictionDecodeError) {
+        try eachField(of: message) { (field) throws(PredictionDecodeError) in
+            switch field.number {
+            case 1: name = try text(field)
+            case 2: evidence = try signed(field)
+            case 3: finding = try text(field)
+            case 4: isWorse = try reading { () throws(WireError) in try field.bool() }
+            default: break
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+// Enters: bytes. Leaves: a file that holds the old bytes or the new ones, whatever happens meanwhile.
+internal import Glibc
+internal import Memory
+
+/// A small file that is replaced as a whole and outlives a crash: written beside, synced, renamed, and the folder synced.
+public struct KeptFile: Sendable {
+    public let path: String
+    /// A larger one is not ours.
+    private static let bytesMax = 64 << 20
+
+    public init(path: String) { self.path = path }
+
+    private var folder: String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// `nil`: there is none. Errors: `system`, `tooLarge`, `changed` and what else names a file.
+    public func read() throws(RepositoryError) -> [UInt8]? {
+        let opened = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        if opened < 0 && errno == ENOENT { return nil }
+        guard opened >= 0 else { throw .system(path: path, code: errno) }
+        let file = Descriptor(adopting: opened)
+        return try ModelFile(reading: file, path: path, bytesMax: Self.bytesMax, mayBeEmpty: true).withBytes {
+            $0.array
+        }
+    }
+
+    /// Errors: `notWritten`. The old bytes are there still.
+    public func write(_ bytes: [UInt8]) throws(RepositoryError) {
+        // One writer: what an earlier one left half-written is overwritten.
+        let beside = path + ".new"
+        let opened = unsafe open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard opened >= 0 else { throw .notWritten(path: beside, code: errno) }
+        let file = Descriptor(adopting: opened)
+        var written = 0
+        while written < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe Glibc.write(file.rawValue, $0.baseAddress! + written, bytes.count - written)
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw .notWritten(path: beside, code: errno) }
+            written += count
+        }
+        guard fsync(file.rawValue) == 0 else { throw .notWritten(path: beside, code: errno) }
+        guard unsafe rename(beside, path) == 0 else { throw .notWritten(path: path, code: errno) }
+        let parent = unsafe open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
+        guard parent >= 0 else { throw .notWritten(path: folder, code: errno) }
+        let directory = Descriptor(adopting: parent)
+        guard fsync(directory.rawValue) == 0 else { throw .notWritten(path: folder, code: errno) }
+    }
+
+    /// Whether it could be written: it is replaced, so that its folder decides.
+    public var isWritable: Bool { unsafe access(folder, W_OK | X_OK) == 0 }
+}

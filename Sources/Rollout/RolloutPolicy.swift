@@ -1,0 +1,43 @@
+// Enters: what an operator says of a rollout. Leaves: the same, checked.
+
+/// How a version is given more and more of the traffic, and what ends that.
+public struct RolloutPolicy: Sendable, Equatable {
+    /// What share of the calls it gets, in percent, step by step, ascending. After the last it becomes live.
+    public var percents = [5, 25, 50]
+    /// A step takes at least so long, and so many of the version's calls.
+    public var stepSeconds = 300
+    public var stepCalls = 500
+    /// A step that could not be judged within this time ends the rollout: nobody forgets it half-way.
+    public var holdSeconds = 1800
+    /// The chance that a rollout of a version that is like the live one is taken back, at most.
+    public var falseAlarms = 0.01
+    /// A version is worse if so much more of its calls fail, or are refused; 0 to 1.
+    public var errorMargin = 0.005
+    /// A version is slower if its 99th percentile is more than the live one's by this factor and this time.
+    public var latencyFactor = 1.2
+    public var latencyMarginNanoseconds: Int64 = 5_000_000
+    /// Its answers are others if their distribution is so far from the live one's; 0 to 1, see `ShiftEvidence.distance`.
+    public var shiftMargin = 0.1
+    /// Memory that the process may gain while it lasts.
+    public var memoryBytesMax = 1 << 30
+
+    public init() {}
+
+    /// What is wrong with it, for who gave it.
+    public var problem: String? {
+        if percents.isEmpty { return "no step is named: give shares in percent, as 5,25,50" }
+        for percent in percents where !(1...99 ~= percent) {
+            return "a step of \(percent) %: allowed are 1 to 99, ascending; after the last the version becomes live"
+        }
+        if zip(percents, percents.dropFirst()).contains(where: { $0 >= $1 }) {
+            return "the steps \(percents.map(String.init).joined(separator: ",")) do not ascend"
+        }
+        if !(0...86_400 ~= stepSeconds) { return "a step of \(stepSeconds) s: allowed are 0 to 86400" }
+        if !(1...1_000_000_000 ~= stepCalls) { return "\(stepCalls) calls a step: allowed are 1 to 1000000000" }
+        if !(1...604_800 ~= holdSeconds) { return "a hold of \(holdSeconds) s: allowed are 1 to 604800" }
+        if stepSeconds > holdSeconds {
+            return "a step of \(stepSeconds) s is held for \(holdSeconds) s at most: hold longer"
+        }
+        return nil
+    }
+}

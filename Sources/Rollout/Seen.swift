@@ -1,0 +1,92 @@
+// Enters: answers, as they leave. Leaves: counts. Shards write without a lock, one thread reads now and then.
+public import Memory
+import Synchronization
+public import Tensors
+
+/// What came of the calls that a version got by its share. Costs nothing while no traffic is divided.
+public final class Seen: Sendable {
+    private let calls = Atomic<Int>(0)
+    private let failures = Atomic<Int>(0)
+    private let refusals = Atomic<Int>(0)
+    private let notFinite = Atomic<Int>(0)
+    private let latency = InlineArray<240, Atomic<UInt32>> { _ in Atomic(0) }
+    private let values = InlineArray<1025, Atomic<UInt32>> { _ in Atomic(0) }
+    private let shapes = InlineArray<64, Atomic<UInt32>> { _ in Atomic(0) }
+
+    public init() {}
+
+    /// An answer left after so long. `isSketched`: what it is like is counted too.
+    public func answered(_ outputs: List<Tensor>, nanoseconds: Int64, isSketched: Bool) {
+        latency[Bins.latency(nanoseconds: nanoseconds)].add(1, ordering: .relaxed)
+        calls.add(1, ordering: .relaxed)
+        let sketch = Sketch(outputs)
+        if !sketch.isFinite { notFinite.add(1, ordering: .relaxed) }
+        guard isSketched else { return }
+        shapes[Bins.shape(hash: sketch.shapes)].add(1, ordering: .relaxed)
+        if sketch.isFinite { values[Bins.value(sketch.value)].add(1, ordering: .relaxed) }
+    }
+
+    /// The model's run failed.
+    public func failed() {
+        failures.add(1, ordering: .relaxed)
+        calls.add(1, ordering: .relaxed)
+    }
+
+    /// The call was not run: too many wait, or it would have come too late.
+    public func refused() {
+        refusals.add(1, ordering: .relaxed)
+        calls.add(1, ordering: .relaxed)
+    }
+
+    /// As of now, give or take the calls of this moment.
+    public var counts: Counts {
+        var counts = Counts()
+        counts.failed = failures.load(ordering: .relaxed)
+        counts.refused = refusals.load(ordering: .relaxed)
+        counts.notFinite = notFinite.load(ordering: .relaxed)
+        counts.calls = calls.load(ordering: .relaxed)
+        for bin in latency.indices { counts.latency[bin] = Int(latency[bin].load(ordering: .relaxed)) }
+        for bin in values.indices { counts.values[bin] = Int(values[bin].load(ordering: .relaxed)) }
+        for bin in shapes.indices { counts.shapes[bin] = Int(shapes[bin].load(ordering: .relaxed)) }
+        return counts
+    }
+}
+
+/// An answer in a few words: two versions whose answers are distributed alike have sketches that are.
+struct Sketch {
+    /// A fixed sum of the first numbers of each output, with weights that no symmetry cancels (the probabilities of all
+    /// classes always add up to one, so a plain mean would see nothing).
+    private(set) var value = 0.0
+    private(set) var isFinite = true
+    /// Ranks, types, and all dimensions but the first, which is the caller's.
+    private(set) var shapes: UInt64 = 0xcbf2_9ce4_8422_2325
+
+    private static let elementsMax = 1024
+
+    init(_ outputs: List<Tensor>) {
+        var weight = 0.0
+        for index in outputs.indices {
+            let output = outputs[index]
+            note(UInt64(output.type.rawValue))
+            note(UInt64(output.shape.count))
+            for dimension in output.shape.indices.dropFirst() { note(UInt64(bitPattern: output.shape[dimension])) }
+            guard let size = output.type.byteCount else {
+                // Texts: that they are others can be seen, not by how much.
+                value += Double(output.content[0..<min(output.content.count, 1024)].fnv1a % 4096)
+                continue
+            }
+            let count = min(Self.elementsMax, output.content.count / size)
+            for element in 0..<count {
+                let number = output.number(at: element)
+                if !number.isFinite { isFinite = false }
+                // The golden ratio's multiples lie as evenly as can be.
+                weight += 0.618_033_988_749_895
+                if weight >= 1 { weight -= 1 }
+                value += number * (0.5 + weight) / Double(count)
+            }
+        }
+        if !value.isFinite { isFinite = false }
+    }
+
+    private mutating func note(_ word: UInt64) { shapes = (shapes ^ word) &* 0x100_0000_01b3 }
+}

@@ -1,0 +1,136 @@
+// Enters: calls about which models are served. Leaves: the same, answered by somebody with time.
+import GRPC
+import HTTP2
+public import Memory
+import Protobuf
+import Reactor
+import Synchronization
+
+/// A call that takes somebody else's time, on its way between a shard and the desk. Belongs to one thread at a time.
+public final class Errand: Parcel, @unchecked Sendable {
+    /// What is asked for.
+    public enum Purpose: UInt8, Sendable, BitwiseCopyable {
+        case load, unload, swap, rollback, setLabel, history
+        case setWeights, rollout, promote, abort, shadow, status
+        /// Triton's words for the first two, and for what there is.
+        case repositoryIndex, repositoryModelLoad, repositoryModelUnload
+    }
+
+    public let purpose: Purpose
+    /// As it came: the message of its dialect.
+    public let message: [UInt8]
+    fileprivate var answer: Result<[UInt8], ErrandRefusal>?
+    fileprivate let exchange: Pinned<Exchange>
+    /// The shard's key of the connection.
+    fileprivate let connection: UInt64
+    private let door: ShardDoor
+
+    fileprivate init(
+        _ purpose: Purpose, message: [UInt8], of exchange: Exchange, connection: UInt64, from door: ShardDoor
+    ) {
+        self.purpose = purpose
+        self.message = message
+        self.exchange = Pinned(exchange)
+        self.connection = connection
+        self.door = door
+    }
+
+    /// To be called once, with the message of the answer.
+    public func reply(_ answer: Result<[UInt8], ErrandRefusal>) {
+        self.answer = answer
+        door.put(self)
+    }
+}
+
+/// Why an errand was not done; one sentence of ours.
+public struct ErrandRefusal: Error, Sendable, Equatable {
+    public enum Kind: Sendable {
+        case badRequest, notFound, wrongState, unavailable
+    }
+
+    public let kind: Kind
+    public let sentence: String
+
+    public init(_ kind: Kind, _ sentence: String) {
+        self.kind = kind
+        self.sentence = sentence
+    }
+}
+
+/// Where shards leave errands, without a lock, and threads that may take long fetch them.
+public final class Desk: Sendable {
+    private let mailbox = Mailbox()
+    private let semaphore = Semaphore()
+    private let waiting = Lock<[Errand]>([])
+    private let isClosed = Atomic<Bool>(false)
+
+    public init() {}
+
+    func put(_ errand: Errand) {
+        _ = mailbox.put(errand)
+        semaphore.post()
+    }
+
+    /// The next errand; waits for one. `nil`: the desk is closed.
+    public func next() -> Errand? {
+        while !isClosed.load(ordering: .acquiring) {
+            semaphore.wait(until: .max)
+            let errand = waiting.withLock { waiting -> Errand? in
+                mailbox.take { parcel in
+                    guard let errand = parcel as? Errand else { preconditionFailure("a parcel that is no errand") }
+                    waiting.append(errand)
+                }
+                return waiting.isEmpty ? nil : waiting.removeFirst()
+            }
+            if let errand { return errand }
+        }
+        return nil
+    }
+
+    /// Nobody fetches any more; `threads`: how many may be waiting.
+    public func close(threads: Int) {
+        isClosed.store(true, ordering: .releasing)
+        for _ in 0..<threads { semaphore.post() }
+    }
+}
+
+extension Connection {
+    /// A call that somebody else answers, as far as the desk.
+    func send(_ purpose: Errand.Purpose, _ exchange: Exchange) throws(Refusal) {
+        guard mayControl, let desk = shard.server.configuration.desk else { throw .notHere }
+        guard let message = try message(of: exchange) else { return }
+        guard shard.errands < Self.errandsMax else { throw .tooManyErrands(max: Self.errandsMax) }
+        shard.errands += 1
+        exchange.hold()
+        desk.put(Errand(purpose, message: message.array, of: exchange, connection: key, from: shard.door))
+    }
+
+    private static let errandsMax = 64
+
+    func deliver(_ errand: Errand) {
+        let exchange = errand.exchange.object
+        guard !shard.rpcs[exchange.seat].isOver, !exchange.isClosed, let answer = errand.answer else { return }
+        do throws(Refusal) {
+            let bytes: [UInt8]
+            do throws(ErrandRefusal) { bytes = try answer.get() } catch { throw Refusal.errand(error) }
+            reply(
+                exchange,
+                with: try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
+                    try WireWriter(copying: bytes, headroom: headroomBytes, in: &arena)
+                })
+        } catch {
+            refuse(exchange, error)
+        }
+    }
+}
+
+extension Shard {
+    func deliver(_ errand: Errand) {
+        errands -= 1
+        let exchange = errand.exchange.object
+        guard let connection = connection(errand.connection) else { return exchanges.release(orphan: exchange) }
+        connection.session.release(exchange)
+        touch(connection)
+        connection.deliver(errand)
+    }
+}

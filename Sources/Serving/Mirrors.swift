@@ -1,0 +1,170 @@
+// Enters: calls that were answered. Leaves: what another version would have said. Nobody waits for it.
+import Batching
+import Memory
+import Reactor
+import Synchronization
+import Tensors
+
+/// How two versions' answers to the same calls compare.
+public struct Comparison: Sendable, Equatable {
+    public var calls = 0
+    /// Not the same answer, but for the last bits of numbers (`Agreement`).
+    public var differing = 0
+    /// Another decision: another text, whole number or truth, or another largest number of a row.
+    public var disagreeing = 0
+    /// The model's run failed.
+    public var failed = 0
+    public var nanoseconds: Int64 = 0
+    /// Of the first output's numbers: |difference|, added up, and the largest.
+    public var numbers = 0
+    public var differenceSum = 0.0
+    public var differenceMax = 0.0
+
+    mutating func note(_ expected: List<Tensor>, _ outputs: List<Tensor>) {
+        calls += 1
+        if !Agreement.holds(expected, outputs) { differing += 1 }
+        guard !expected.isEmpty, !outputs.isEmpty else { return }
+        var isAnother = expected.count != outputs.count
+        for index in 0..<min(expected.count, outputs.count) {
+            isAnother = isAnother || Self.decidesOtherwise(expected[index], outputs[index])
+        }
+        if isAnother { disagreeing += 1 }
+        guard let size = expected[0].type.byteCount, expected[0].type == outputs[0].type else { return }
+        for element in 0..<min(expected[0].content.count, outputs[0].content.count) / size {
+            let difference = abs(expected[0].number(at: element) - outputs[0].number(at: element))
+            guard difference.isFinite else { continue }
+            numbers += 1
+            differenceSum += difference
+            differenceMax = max(differenceMax, difference)
+        }
+    }
+
+    private static func decidesOtherwise(_ left: Tensor, _ right: Tensor) -> Bool {
+        guard left.type == right.type, left.shape == right.shape else { return true }
+        switch left.type {
+        case .float16, .bfloat16, .float32, .float64:
+            guard let columns = left.shape.array.last.map({ Int($0) }), columns > 1, let size = left.type.byteCount
+            else {
+                return false
+            }
+            for row in 0..<left.content.count / size / columns
+            where largest(left, row, columns) != largest(right, row, columns) {
+                return true
+            }
+            return false
+        default: return left.content != right.content
+        }
+    }
+
+    /// The column of a row's largest number.
+    private static func largest(_ tensor: Tensor, _ row: Int, _ columns: Int) -> Int {
+        var best = 0
+        for column in 1..<columns
+        where tensor.number(at: row * columns + column) > tensor.number(at: row * columns + best) {
+            best = column
+        }
+        return best
+    }
+}
+
+/// A call that was answered, and its answer: a copy of both.
+final class MirrorTicket: Parcel, @unchecked Sendable {
+    let servable: Servable
+    let call: Call
+    let expected: List<Tensor>
+    var arena: Arena
+
+    /// The servable is held; whoever has run the ticket lets it go.
+    init(_ work: Work, _ expected: List<Tensor>, for servable: Servable) throws(ArenaFull) {
+        var arena = Arena(bytesMax: 64 << 20)
+        var call = Call()
+        call.inputs = try Self.copy(work.inputs, in: &arena)
+        self.expected = try Self.copy(expected, in: &arena)
+        for index in self.expected.indices { try call.outputs.append(self.expected[index].name, in: &arena) }
+        self.call = call
+        self.servable = servable
+        self.arena = arena
+        super.init()
+    }
+
+    private static func copy(_ tensors: List<Tensor>, in arena: inout Arena) throws(ArenaFull) -> List<Tensor> {
+        var copies = List<Tensor>()
+        for index in tensors.indices {
+            var tensor = tensors[index]
+            tensor.name = try arena.copy(tensor.name)
+            tensor.content = try arena.copy(tensor.content)
+            tensor.shape = try tensor.shape.copy(in: &arena)
+            try copies.append(tensor, in: &arena)
+        }
+        return copies
+    }
+}
+
+/// One thread that repeats calls, when nobody else wants the core, for a quarter of its time at most.
+final class Mirrors: Sendable {
+    private static let waitingMax = 64
+    private let inbox = Mailbox()
+    private let semaphore = Semaphore()
+    private let waiting = Atomic<Int>(0)
+    private let isStopping = Atomic<Bool>(false)
+
+    init() throws(SystemError) {
+        try Thread.start("mirror") { [self] in
+            Thread.giveWay()
+            run()
+        }.detach()
+    }
+
+    var hasRoom: Bool { waiting.load(ordering: .relaxed) < Self.waitingMax }
+
+    func submit(_ ticket: MirrorTicket) {
+        waiting.add(1, ordering: .relaxed)
+        _ = inbox.put(ticket)
+        semaphore.post()
+    }
+
+    func stop() {
+        isStopping.store(true, ordering: .releasing)
+        semaphore.post()
+    }
+
+    private func run() {
+        while true {
+            semaphore.wait(until: .max)
+            if isStopping.load(ordering: .acquiring) { return }
+            inbox.take { parcel in
+                guard let ticket = parcel as? MirrorTicket else {
+                    preconditionFailure("a parcel that is no copy of a call")
+                }
+                let took = run(ticket)
+                waiting.subtract(1, ordering: .relaxed)
+                Thread.rest(nanoseconds: Int(3 * took))
+            }
+        }
+    }
+
+    /// - Returns: the nanoseconds that it took.
+    private func run(_ ticket: MirrorTicket) -> Int64 {
+        defer { ticket.servable.delivered() }
+        let began = Clock.now()
+        let outputs = ticket.run()
+        let took = Clock.now() - began
+        ticket.servable.compared.withLock { compared in
+            guard let outputs else {
+                compared.failed += 1
+                return
+            }
+            compared.note(ticket.expected, outputs)
+            compared.nanoseconds += took
+        }
+        return Clock.now() - began
+    }
+}
+
+extension MirrorTicket {
+    /// `nil`: it failed.
+    fileprivate func run() -> List<Tensor>? {
+        guard let work = try? servable.engine.check(call, in: &arena) else { return nil }
+        return try? servable.engine.run(work, in: &arena)
+    }
+}

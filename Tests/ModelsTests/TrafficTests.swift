@@ -1,0 +1,196 @@
+// Enters: orders that divide calls, with integers for models. Leaves: who gets which calls.
+import Memory
+import Tensors
+import Testing
+
+@testable import Models
+
+/// Versions 1 and 2 of `m` fit each other, 3 does not; 1 is live.
+private func roster() -> Roster<Number> {
+    var roster = Roster<Number> { live, next in live.value == next.value ? [] : ["it is another"] }
+    var record = ModelRecord<Number>(
+        name: "m", slots: [.blue: 1, .green: 2, .shadow: 3], others: [], live: 1, previous: nil, labels: [:])
+    record.begin(4)
+    for (number, model) in [(1, 7), (2, 7), (3, 8)] as [(Int64, Int)] {
+        _ = record.arrived(Version(of: "m", number: number, Number(model), digest: []))
+    }
+    roster.models["m"] = record
+    return roster
+}
+
+private func shares(_ parts: (Int64, Int)...) -> [Share] { parts.map { Share(version: $0.0, percent: $0.1) } }
+
+extension Roster<Number> {
+    /// Percent by version, of many calls.
+    fileprivate func dealt(_ lot: (UInt64) -> Lot = { .chance($0) }) throws -> [Int64: Int] {
+        let entry = try #require(entries.first)
+        var counts: [Int64: Int] = [:]
+        for number in 0..<10_000 as Range<UInt64> {
+            let lease = try entry.lease(.live, epoch: 1, lot: lot(number))
+            counts[lease.provenance.version, default: 0] += 1
+        }
+        return counts.mapValues { ($0 + 50) / 100 }
+    }
+}
+
+@Test func callsAreDividedExactly() throws {
+    var roster = roster()
+    #expect(try roster.dealt() == [1: 100])
+    let decision = try roster.weights("m", shares((1, 60), (2, 40)), isForced: false, salt: 1)
+    #expect(decision.steps == ["version 2 of model 'm' gets 40 %", "version 1 of model 'm' gets 60 %"])
+    #expect(try roster.dealt() == [1: 60, 2: 40])
+    // By keys it is so on the whole.
+    let byKey = try roster.dealt { .key($0 &* 0x1234_5678_9abc_def1) }
+    #expect(abs((byKey[2] ?? 0) - 40) <= 2)
+    _ = try roster.weights("m", shares((1, 20), (2, 30), (3, 50)), isForced: true, salt: 9)
+    #expect(try roster.dealt() == [1: 20, 2: 30, 3: 50])
+    _ = try roster.weights("m", shares((1, 100)), isForced: false, salt: 1)
+    #expect(try roster.dealt() == [1: 100] && roster.models["m"]?.split == nil)
+}
+
+@Test func whoNamesAVersionGetsIt() throws {
+    var roster = roster()
+    _ = try roster.weights("m", shares((2, 100)), isForced: false, salt: 1)
+    let entry = try #require(roster.entries.first)
+    for number in 0..<100 as Range<UInt64> {
+        #expect(try entry.lease(.number(1), epoch: 1, lot: .chance(number)).provenance.version == 1)
+        #expect(try entry.lease(.slot(.blue), epoch: 1, lot: .chance(number)).draw == .none)
+        let lease = try entry.lease(.live, epoch: 1, lot: .chance(number))
+        #expect(lease.provenance.version == 2 && lease.draw == .byChance)
+        #expect(try entry.lease(.live, epoch: 1, lot: .key(number)).draw == .byKey)
+    }
+}
+
+/// As a share grows nobody who has the new version is sent back; and another salt deals otherwise.
+@Test func keysStay() throws {
+    var roster = roster()
+    func newOnes(_ salt: UInt64, _ percent: Int) throws -> Set<UInt64> {
+        _ = try roster.rollout("m", 2, percent: percent, isForced: false, salt: salt)
+        let entry = try #require(roster.entries.first)
+        return try Set((0..<1000).filter { try entry.lease(.live, epoch: 1, lot: .key($0)).provenance.version == 2 })
+    }
+    let few = try newOnes(5, 5)
+    let more = try newOnes(6, 25)
+    let most = try newOnes(7, 50)
+    #expect(few.isSubset(of: more) && more.isSubset(of: most) && few.count < more.count)
+    _ = try roster.abort("m")
+    #expect(try newOnes(6, 25) != more)
+}
+
+@Test func aRolloutEndsWithASwapAnUnloadOrAnAbort() throws {
+    for end in [
+        .promote(model: "m"), .abort(model: "m"), .swap([Order.Change(model: "m", version: 2)], isForced: false),
+        .unload(model: "m", version: 2, isForced: false),
+    ] as [Order] {
+        var roster = roster()
+        _ = try roster.rollout("m", 2, percent: 5, isForced: false, salt: 1)
+        #expect(roster.models["m"]?.rollout == 2)
+        #expect(try roster.dealt() == [1: 95, 2: 5])
+        _ = try roster.decide(end)
+        #expect(roster.models["m"]?.rollout == nil && roster.models["m"]?.split == nil)
+        #expect(try roster.dealt().count == 1)
+    }
+}
+
+/// A version that comes meanwhile takes nobody's place who has a share.
+@Test func whoHasAShareKeepsItsPlace() throws {
+    var roster = roster()
+    _ = try roster.rollout("m", 2, percent: 5, isForced: false, salt: 1)
+    roster.models["m"]?.begin(9)
+    #expect(roster.models["m"]?.arrived(Version(of: "m", number: 9, Number(7), digest: [])) == [])
+    #expect(roster.models["m"]?.standing(2)?.slot == .green && roster.models["m"]?.standing(9)?.slot == nil)
+}
+
+/// After a start the shares hold from when all of their versions are there.
+@Test func sharesComeBackWhole() throws {
+    var record = ModelRecord<Number>(
+        name: "m", slots: [.blue: 1, .green: 2], others: [], live: 1, previous: nil, labels: [:],
+        split: Split(shares: [1: 50, 2: 50], salt: 1))
+    _ = record.arrived(Version(of: "m", number: 1, Number(7), digest: []))
+    #expect(record.entry.split == nil && record.live == 1)
+    _ = record.arrived(Version(of: "m", number: 2, Number(7), digest: []))
+    #expect(record.entry.split?.shares == [1: 50, 2: 50])
+}
+
+@Test func divisionsThatCannotBe() throws {
+    var roster = roster()
+    func weights(_ parts: (Int64, Int)..., error: OrderError) {
+        #expect(throws: error) {
+            try roster.weights("m", parts.map { Share(version: $0.0, percent: $0.1) }, isForced: false, salt: 1)
+        }
+    }
+    weights(error: .badShares("the shares are 0 % together; they must be 100 %"))
+    weights((1, 99), error: .badShares("the shares are 99 % together; they must be 100 %"))
+    weights((1, 101), (2, -1), error: .badShares("version 1 is given 101 %; allowed are 0 to 100"))
+    weights((1, 50), (1, 50), error: .badShares("version 1 is named twice"))
+    weights((1, 50), (8, 50), error: .versionNotLoaded(model: "m", version: 8, loaded: [1, 2, 3]))
+    weights((1, 50), (4, 50), error: .busy(model: "m", version: 4))
+    weights((1, 50), (3, 50), error: .incompatible(model: "m", version: 3, differences: ["it is another"]))
+    #expect(throws: OrderError.noRollout(model: "m")) { try roster.promote("m") }
+    #expect(throws: OrderError.noRollout(model: "m")) { try roster.abort("m") }
+    #expect(throws: OrderError.alreadyLive(model: "m", version: 1)) {
+        try roster.rollout("m", 1, percent: 5, isForced: false, salt: 1)
+    }
+    _ = try roster.rollout("m", nil, percent: 5, isForced: false, salt: 1)
+    let isOn = OrderError.rolloutIsOn(model: "m", version: 2)
+    #expect(throws: isOn) { try roster.rollout("m", 3, percent: 5, isForced: true, salt: 1) }
+    #expect(throws: isOn) { try roster.weights("m", [Share(version: 1, percent: 100)], isForced: true, salt: 1) }
+    _ = try roster.unload("m", nil, isForced: true)
+    #expect(throws: OrderError.self) {
+        try roster.weights("m", [Share(version: 1, percent: 100)], isForced: true, salt: 1)
+    }
+}
+
+// MARK: - Shadow
+
+extension Roster<Number> {
+    /// How many of 1000 calls are repeated.
+    fileprivate func repeated(_ selector: VersionSelector = .live) throws -> Int {
+        let entry = try #require(entries.first)
+        return try (0..<1000 as Range<UInt64>).count { number in
+            // Digits that say nothing of one another.
+            let lot = Lot.chance(number &* 0x9e37_79b9_7f4a_7c15)
+            return try entry.lease(selector, epoch: 1, lot: lot).mirror?.object.value == 8
+        }
+    }
+}
+
+@Test func aShadowRepeatsItsShareOfTheLiveOnesCalls() throws {
+    var roster = roster()
+    #expect(try roster.repeated() == 0)
+    let decision = try roster.decide(.shadow(model: "m", version: 3, percent: 20))
+    #expect(decision.steps == ["version 3 of model 'm' repeats 20 % of version 1's calls"])
+    #expect(try 150...250 ~= roster.repeated())
+    #expect(try roster.repeated(.number(1)) == 0)
+    _ = try roster.decide(.shadow(model: "m", version: nil, percent: 100))
+    #expect(try roster.repeated() == 1000)
+    // What another version answers is not repeated: it is compared with the live one.
+    _ = try roster.weights("m", shares((1, 50), (2, 50)), isForced: false, salt: 1)
+    #expect(try 400...600 ~= roster.repeated())
+    _ = try roster.decide(.shadow(model: "m", version: nil, percent: 0))
+    #expect(try roster.repeated() == 0)
+}
+
+@Test func aShadowThatBecomesLiveLeavesItsSlot() throws {
+    var roster = roster()
+    _ = try roster.decide(.shadow(model: "m", version: 3, percent: 20))
+    _ = try roster.swap([Order.Change(model: "m", version: 3)], isForced: true)
+    #expect(roster.models["m"]?.standing(3)?.slot == .green && roster.models["m"]?.mirrorPercent == 0)
+    #expect(roster.models["m"]?.standing(2)?.slot == nil && roster.models["m"]?.standing(1)?.slot == .blue)
+}
+
+@Test func shadowsThatCannotBe() throws {
+    var roster = roster()
+    #expect(throws: OrderError.badShares("a share of 101 %; allowed are 0 to 100")) {
+        try roster.shadow("m", 3, percent: 101)
+    }
+    #expect(throws: OrderError.alreadyLive(model: "m", version: 1)) { try roster.shadow("m", 1, percent: 1) }
+    #expect(throws: OrderError.versionNotLoaded(model: "m", version: 7, loaded: [1, 2, 3])) {
+        try roster.shadow("m", 7, percent: 1)
+    }
+    _ = try roster.rollout("m", 2, percent: 5, isForced: false, salt: 1)
+    #expect(throws: OrderError.rolloutIsOn(model: "m", version: 2)) { try roster.shadow("m", 2, percent: 1) }
+    _ = try roster.shadow("m", 3, percent: 5)
+    _ = try roster.unload("m", 3, isForced: false)
+    #expect(roster.models["m"]?.mirrorPercent == 0)
+}

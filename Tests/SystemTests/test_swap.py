@@ -1,0 +1,521 @@
+"""Models that change while they are served: loads, swaps in one commit, rollbacks, restarts, and a process that is killed."""
+import bisect
+import concurrent.futures
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import grpc
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from command_line import DONE, FAILED, USAGE, command
+from server import PATIENCE, Server, run
+from stubs import control, control_grpc, prediction, prediction_grpc
+
+WIDTH = 4
+
+
+def model(version, output="y", width=None, turns=0):
+    """x FP32 [N, width] -> y = x + version: an answer tells who gave it. `turns`: products on the way, to take longer."""
+    names = ["x", *(f"t{turn}" for turn in range(turns))]
+    nodes = [helper.make_node("MatMul", [given, "in" if given == "x" else "same"], [product])
+             for given, product in zip(names, names[1:])]
+    if turns:
+        nodes += [helper.make_node("ReduceSum", [names[-1], "columns"], ["sum"], keepdims=1),
+                  helper.make_node("Mul", ["sum", "nothing"], ["zero"]), helper.make_node("Add", ["x", "zero"], ["x0"])]
+    nodes.append(helper.make_node("Add", ["x0" if turns else "x", "v"], [output]))
+    wide = np.random.default_rng(0).standard_normal((width or WIDTH, 512)).astype(np.float32)
+    weights = {"v": np.float32([version])}
+    if turns:
+        weights |= {"in": wide, "same": np.eye(512, dtype=np.float32), "columns": np.int64([1]), "nothing": np.float32([0])}
+    graph = helper.make_graph(
+        nodes, "m", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [-1, width or WIDTH])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, [-1, width or WIDTH])],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()
+
+
+def put(folder, name, version, **shape):
+    place = folder / name / str(version)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "model.onnx").write_bytes(model(version, **shape))
+
+
+@pytest.fixture
+def repository(tmp_path):
+    folder = tmp_path / "models"
+    for name in "left", "right":
+        for version in 1, 2, 3, 4:
+            put(folder, name, version)
+    return folder
+
+
+@pytest.fixture
+def serve(repository):
+    servers = []
+
+    def start(*arguments, **options):
+        servers.append(Server(*arguments, repository=repository, control="127.0.0.1:0", **options))
+        return servers[-1]
+    yield start
+    for server in servers:
+        if server.process.poll() != -signal.SIGKILL:
+            server.stop()
+
+
+def controls(server):
+    return control_grpc.ModelControlServiceStub(server.channel(server.control))
+
+
+def swap(stub, *models, **options):
+    return stub.Swap(control.ControlRequest(
+        swaps=[control.ModelVersion(model=name, version=version) for name, version in models], **options), timeout=PATIENCE)
+
+
+def request(name, rows=1, **selector):
+    return prediction.PredictRequest(
+        model=prediction.ModelSelector(name=name, **selector),
+        inputs=[prediction.Tensor(name="x", type=prediction.FP32, shape=[rows, WIDTH], data=bytes(4 * WIDTH * rows))])
+
+
+def check(answer):
+    """(version, epoch) of an answer whose values are that version's."""
+    value, = set(np.frombuffer(answer.outputs[0].data, np.float32).tolist())
+    assert value == answer.version
+    return answer.version, answer.epoch
+
+
+def ask(server, name, **selector):
+    stub = prediction_grpc.PredictionServiceStub(server.channel())
+    return check(stub.Predict(request(name, **selector), timeout=PATIENCE))
+
+
+def states(server, name):
+    listed = prediction_grpc.PredictionServiceStub(server.channel()).ListModels(prediction.ListModelsRequest())
+    names = {number: state for state, number in prediction.State.items()}
+    slots = {number: slot for slot, number in prediction.Slot.items()}
+    return {version.version: (slots[version.slot], names[version.state])
+            for found in listed.models if found.name == name for version in found.versions}
+
+
+def refused(code, call, *words):
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    assert caught.value.code() == code, caught.value.details()
+    for word in words:
+        assert word in caught.value.details(), caught.value.details()
+
+
+# One after the other
+
+def test_a_version_comes_answers_and_goes(serve):
+    server = serve()
+    stub = controls(server)
+    assert states(server, "left") == {4: ("BLUE", "LIVE"), 3: ("GREEN", "READY")}
+    # What stood beside the live one makes room when the new one is ready.
+    loaded = stub.Load(control.ControlRequest(model="left", version=1))
+    assert list(loaded.steps) == ["version 3 of model 'left' goes", "version 1 of model 'left' is ready beside version 4, which answers"]
+    assert states(server, "left") == {4: ("BLUE", "LIVE"), 1: ("GREEN", "READY")}
+    assert ask(server, "left")[0] == 4 and ask(server, "left", version=1)[0] == 1 and ask(server, "left", slot="GREEN")[0] == 1
+    done = swap(stub, ("left", 1))
+    assert [(change.model, change.from_version, change.to_version) for change in done.changes] == [("left", 4, 1)]
+    assert ask(server, "left") == (1, done.epoch) and ask(server, "left", version=4)[0] == 4
+    assert states(server, "left") == {1: ("GREEN", "LIVE"), 4: ("BLUE", "READY")}
+    # Back, and back again.
+    assert stub.Rollback(control.ControlRequest(model="left")).changes[0].to_version == 4 and ask(server, "left")[0] == 4
+    assert stub.Rollback(control.ControlRequest(model="left")).changes[0].to_version == 1 and ask(server, "left")[0] == 1
+    stub.Unload(control.ControlRequest(model="left", version=4))
+    assert states(server, "left") == {1: ("GREEN", "LIVE")}
+    refused(grpc.StatusCode.NOT_FOUND, lambda: ask(server, "left", version=4), "version 4", "loaded: 1")
+    refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: stub.Rollback(control.ControlRequest(model="left")), "live before")
+    stub.Unload(control.ControlRequest(model="left"))
+    refused(grpc.StatusCode.NOT_FOUND, lambda: ask(server, "left"), "left")
+    # A model that has no live version gets one.
+    assert stub.Load(control.ControlRequest(model="left")).changes[0].to_version == 4 and ask(server, "left")[0] == 4
+    assert ask(server, "right")[0] == 4
+    events = stub.History(control.ControlRequest(model="left")).events
+    assert [event.verb for event in events] == ["load", "swap", "rollback", "rollback", "unload", "unload", "load"]
+
+
+def test_a_new_version_in_the_repository_can_be_loaded(serve, repository):
+    server = serve()
+    stub = controls(server)
+    refused(grpc.StatusCode.NOT_FOUND, lambda: stub.Load(control.ControlRequest(model="left", version=5)), "version 5", "1, 2, 3, 4")
+    put(repository, "left", 5)
+    put(repository, "fresh", 7)
+    assert stub.Load(control.ControlRequest(model="left")).steps[-1].startswith("version 5")
+    swap(stub, ("left", 0))
+    assert ask(server, "left")[0] == 5
+    assert stub.Load(control.ControlRequest(model="fresh")).changes[0].to_version == 7 and ask(server, "fresh")[0] == 7
+
+
+def test_labels_move(serve):
+    server = serve()
+    stub = controls(server)
+    stub.SetLabel(control.ControlRequest(model="left", label="stable", version=3))
+    assert ask(server, "left", label="stable")[0] == 3
+    stub.SetLabel(control.ControlRequest(model="left", label="stable", version=4))
+    assert ask(server, "left", label="stable")[0] == 4
+    stub.SetLabel(control.ControlRequest(model="left", label="stable"))
+    refused(grpc.StatusCode.NOT_FOUND, lambda: ask(server, "left", label="stable"), "stable")
+    for label in "", "7", "a b", "x" * 65, "ñ":
+        refused(grpc.StatusCode.INVALID_ARGUMENT, lambda: stub.SetLabel(
+            control.ControlRequest(model="left", label=label, version=3)), "label")
+    refused(grpc.StatusCode.NOT_FOUND, lambda: stub.SetLabel(control.ControlRequest(model="left", label="old", version=1)), "version 1")
+
+
+@pytest.mark.parametrize("shape, words", [
+    ({"output": "z"}, ("output 'y' is gone",)), ({"width": 5}, ("input 'x' is [-1, 5], not [-1, 4]", "output 'y'"))])
+def test_what_callers_would_notice_needs_force(serve, repository, shape, words):
+    put(repository, "left", 5, **shape)
+    server = serve()
+    stub = controls(server)
+    stub.Load(control.ControlRequest(model="left", version=4))
+    assert states(server, "left")[5] == ("BLUE", "LIVE")
+    stub.Unload(control.ControlRequest(model="left"))
+    stub.Load(control.ControlRequest(model="left", version=4))
+    stub.Load(control.ControlRequest(model="left", version=5))
+    refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: swap(stub, ("left", 5)), *words)
+    # All or nothing.
+    refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: swap(stub, ("right", 3), ("left", 5)), *words)
+    assert ask(server, "left")[0] == 4 and ask(server, "right")[0] == 4
+    swap(stub, ("left", 5), force=True)
+    assert states(server, "left")[5][1] == "LIVE"
+
+
+def test_a_bad_file_changes_nothing(serve, repository):
+    server = serve()
+    stub = controls(server)
+    for version, content in (5, b""), (6, b"not a model"), (7, model(7)[:-20]):
+        place = repository / "left" / str(version)
+        place.mkdir()
+        (place / "model.onnx").write_bytes(content)
+        refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: stub.Load(control.ControlRequest(model="left", version=version)),
+                f"version {version}", "was not loaded")
+        assert states(server, "left")[version][1] == "FAILED" and ask(server, "left")[0] == 4
+        refused(grpc.StatusCode.NOT_FOUND, lambda: swap(stub, ("left", version)), "not loaded")
+        refused(grpc.StatusCode.UNAVAILABLE, lambda: ask(server, "left", version=version), "cannot answer")
+    # What was mended is loaded.
+    put(repository, "left", 7)
+    stub.Load(control.ControlRequest(model="left", version=7))
+    swap(stub, ("left", 7))
+    assert ask(server, "left")[0] == 7
+
+
+def test_what_cannot_be_done_is_told(serve):
+    server = serve()
+    stub = controls(server)
+    not_found, wrong, bad = (
+        grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT)
+    for name in "nobody", "", "../left", "a/b", ".vencejo.json", "x" * 129:
+        refused(not_found, lambda: stub.Load(control.ControlRequest(model=name)), "is not in the repository")
+        refused(not_found, lambda: stub.Rollback(control.ControlRequest(model=name)), "is not loaded")
+    refused(bad, lambda: stub.Swap(control.ControlRequest()), "no model is named")
+    refused(bad, lambda: swap(stub, ("left", 3), ("left", 4)), "twice")
+    refused(not_found, lambda: swap(stub, ("left", 9)), "version 9")
+    refused(not_found, lambda: swap(stub, ("left", -1)), "version -1")
+    refused(wrong, lambda: stub.Unload(control.ControlRequest(model="left", version=4)), "is live")
+    assert ask(server, "left")[0] == 4
+    # Where it was not allowed nobody can.
+    other = control_grpc.ModelControlServiceStub(server.channel())
+    refused(grpc.StatusCode.PERMISSION_DENIED, lambda: swap(other, ("left", 3)), "--control")
+
+
+def test_a_dry_run_changes_nothing(serve, repository):
+    server = serve()
+    stub = controls(server)
+    epoch = ask(server, "left")[1]
+    for done in (
+            swap(stub, ("left", 3), ("right", 3), dry_run=True),
+            stub.Unload(control.ControlRequest(model="left", dry_run=True)),
+            stub.Load(control.ControlRequest(model="left", version=1, dry_run=True)),
+            stub.SetLabel(control.ControlRequest(model="left", label="x", version=3, dry_run=True))):
+        assert done.steps and done.epoch == epoch
+    assert ask(server, "left") == (4, epoch) and not (repository / ".vencejo.json").exists()
+
+
+# Under load
+
+class Checker:
+    """Calls in turns, and keeps what the answers say of themselves: (epoch, model, version, epoch known when it was sent)."""
+
+    def __init__(self, server):
+        self.known, self.seen, self.over = 0, [], threading.Event()
+        self.server = server
+
+    def run(self, number):
+        stub = prediction_grpc.PredictionServiceStub(self.server.channel())
+        while not self.over.is_set():
+            before = self.known
+            if number % 3 == 2:
+                answers = [("left", result.response) for result in
+                           stub.PredictMany(iter([request("left")] * 20), timeout=PATIENCE).results]
+            else:
+                name = ("left", "right")[number % 2]
+                answers = [(name, stub.Predict(request(name, rows=1 + number), timeout=PATIENCE))]
+            for name, answer in answers:
+                version, epoch = check(answer)
+                self.seen.append((epoch, name, version, before))
+
+    def verify(self, commits):
+        epochs = [epoch for epoch, _ in commits]
+        for epoch, name, version, before in self.seen:
+            live = commits[bisect.bisect_right(epochs, epoch) - 1][1][name]
+            assert version == live, f"{name} {version} in epoch {epoch}, where {live} was live"
+            assert epoch >= before, f"{name} from epoch {epoch}, after {before} had been told"
+
+
+def under_load(server, change):
+    """`change(stub, checker)` yields commits, while six ask. Every answer must be of the commit that it names."""
+    checker = Checker(server)
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        asking = [pool.submit(checker.run, number) for number in range(6)]
+        commits = [(0, {"left": 4, "right": 4})]
+        try:
+            for epoch, changed in change(controls(server)):
+                commits.append((epoch, commits[-1][1] | changed))
+                checker.known = epoch
+        finally:
+            checker.over.set()
+        for done in asking:
+            done.result()
+    checker.verify(commits)
+    return checker
+
+
+def test_no_call_sees_a_mix(serve):
+    server = serve("--shards", 2)
+
+    def change(stub):
+        versions = {"left": 4, "right": 4}
+        for _ in range(150):
+            names = random.Random(len(versions)).sample(["left", "right"], 2)
+            versions = {name: 7 - version for name, version in versions.items()}
+            yield swap(stub, *((name, versions[name]) for name in names)).epoch, versions
+    checker = under_load(server, change)
+    assert len(checker.seen) > 500 and len({epoch for epoch, *_ in checker.seen}) > 50
+
+
+def test_versions_come_and_go_under_load(serve):
+    """Each swap is to a version that was just loaded; what was live two swaps ago is freed, while calls are under way."""
+    server = serve("--shards", 2)
+
+    def change(stub):
+        version = 4
+        for _ in range(25):
+            version = version % 4 + 1
+            stub.Load(control.ControlRequest(model="left", version=version), timeout=PATIENCE)
+            yield swap(stub, ("left", version)).epoch, {"left": version}
+    checker = under_load(server, change)
+    assert {version for _, name, version, _ in checker.seen if name == "left"} == {1, 2, 3, 4}
+
+
+def test_a_long_call_keeps_its_version(serve, repository):
+    """A call that is with an executor when its version goes still gets its answer."""
+    put(repository, "left", 5, turns=200)
+    server = serve()
+    stub = controls(server)
+    assert ask(server, "left")[0] == 5
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            asking = [pool.submit(ask, server, "left") for _ in range(8)]
+            swap(stub, ("left", 4))
+            stub.Unload(control.ControlRequest(model="left", version=5))
+            assert {done.result()[0] for done in asking} <= {4, 5}
+            stub.Load(control.ControlRequest(model="left", version=5))
+            swap(stub, ("left", 5))
+    assert ask(server, "left")[0] == 5
+
+
+# What outlives the process
+
+def test_a_restart_serves_what_was_live(serve, repository):
+    server = serve()
+    stub = controls(server)
+    stub.Load(control.ControlRequest(model="left", version=2))
+    swap(stub, ("left", 2), ("right", 3), author="ana@desk", reason="prices")
+    stub.SetLabel(control.ControlRequest(model="left", label="stable", version=4))
+    before = states(server, "left"), states(server, "right")
+    server.stop()
+    put(repository, "left", 9)
+    again = serve()
+    assert (states(again, "left"), states(again, "right")) == before
+    assert ask(again, "left")[0] == 2 and ask(again, "right")[0] == 3 and ask(again, "left", label="stable")[0] == 4
+    history = controls(again).History(control.ControlRequest(model="left"))
+    assert [(event.verb, event.author, event.reason) for event in history.events][1] == ("swap", "ana@desk", "prices")
+    assert history.previous_version == 4
+    controls(again).Rollback(control.ControlRequest(model="left"))
+    assert ask(again, "left")[0] == 4
+
+
+def test_what_was_live_and_is_gone_is_not_replaced(serve, repository):
+    server = serve()
+    swap(controls(server), ("left", 3))
+    server.stop()
+    (repository / "left" / "3" / "model.onnx").unlink()
+    again = serve()
+    assert states(again, "left")[3][1] == "FAILED"
+    refused(grpc.StatusCode.UNAVAILABLE, lambda: ask(again, "left"), "version 3")
+    assert ask(again, "left", version=4)[0] == 4
+    swap(controls(again), ("left", 4))
+    assert ask(again, "left")[0] == 4
+
+
+@pytest.mark.parametrize("content, words", [
+    ("{", "is not a state file"), ('{"schema": 2, "models": {}}', "schema 2"), ("[]", "is not a state file")])
+def test_a_state_file_that_is_none(repository, content, words):
+    (repository / ".vencejo.json").write_text(content)
+    code, _, error = run("serve", "--repository", repository, "--grpc", "127.0.0.1:0", "--control", "127.0.0.1:0")
+    assert code == USAGE and words in error and "--state" in error
+
+
+def test_what_cannot_be_kept_is_not_done(serve, repository, tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    server = serve("--state", kept / "state.json")
+    stub = controls(server)
+    swap(stub, ("left", 3))
+    assert json.loads((kept / "state.json").read_text())["models"]["left"]["live"] == 3
+    assert not (repository / ".vencejo.json").exists()
+    (kept / "state.json.new").mkdir()  # nobody can write there, not even root
+    refused(grpc.StatusCode.UNAVAILABLE, lambda: swap(stub, ("left", 4)), "could not be kept")
+    assert ask(server, "left")[0] == 3
+    (kept / "state.json.new").rmdir()
+    swap(stub, ("left", 4))
+    assert ask(server, "left")[0] == 4
+
+
+def test_killed_at_any_moment(serve, repository):
+    """After kill -9 the next start serves what was live before the order or what it was to make live; nothing is half-written."""
+    chance = random.Random(7)
+    live = 4
+    for round_ in range(int(os.environ.get("VENCEJO_KILLS", 12))):
+        server = serve()
+        assert ask(server, "left")[0] == live
+        stub = controls(server)
+        asked = []
+
+        def orders():
+            try:
+                while True:
+                    for version in (1, 2, 3, 4):
+                        stub.Load(control.ControlRequest(model="left", version=version), timeout=PATIENCE)
+                        asked.append(version)
+                        swap(stub, ("left", version))
+                        asked.append(None)
+            except grpc.RpcError:
+                pass
+        thread = threading.Thread(target=orders)
+        thread.start()
+        time.sleep(chance.uniform(0.02, 0.5))
+        server.process.kill()
+        server.process.wait()
+        thread.join()
+        kept = repository / ".vencejo.json"
+        now = json.loads(kept.read_text())["models"]["left"]["live"] if kept.exists() else live
+        swaps = [version for version in asked if version is not None]
+        # The last that was answered, or the one that was under way.
+        answered = swaps[:len(asked) - len(swaps)]
+        before = answered[-1] if answered else live
+        under_way = swaps[len(answered):]
+        assert now in [before, *under_way], f"round {round_}: {now} after {before} and {under_way}"
+        live = now
+    assert ask(serve(), "left")[0] == live
+
+
+# From the command line
+
+def test_the_commands(serve):
+    server = serve()
+
+    def vencejo(*arguments):
+        return command(*arguments, VENCEJO_CONTROL=server.control, VENCEJO_ENDPOINT=server.address)
+    code, text, _ = vencejo("load", "left", "--version", "2")
+    assert code == DONE and "version 2 of model 'left' is ready beside version 4, which answers" in text
+    code, text, _ = vencejo("swap", "left=2", "right", "--dry-run")
+    assert code == DONE and text.count("would be: ") == 2 and "nothing was changed" in text and ask(server, "left")[0] == 4
+    code, text, _ = vencejo("swap", "left=2", "right", "-o", "json", "--reason", "tuesday")
+    report = json.loads(text)
+    assert code == DONE and report["schema"] == 1 and ask(server, "left") == (2, report["epoch"])
+    assert {change["model"]: (change["from_version"], change["to_version"]) for change in report["changes"]} == {
+        "left": (4, 2), "right": (4, 3)}
+    code, text, _ = vencejo("history", "left")
+    assert code == DONE and "tuesday" in text and "a rollback would make version 4 live" in text
+    assert vencejo("rollback", "left", "--dry-run")[1].startswith("would be: version 4")
+    assert vencejo("rollback", "left")[0] == DONE and ask(server, "left")[0] == 4
+    assert vencejo("label", "left", "stable", "--version", "4")[0] == DONE and ask(server, "left", label="stable")[0] == 4
+    assert vencejo("unload", "left", "--version", "2")[0] == DONE and set(states(server, "left")) == {4}
+    assert vencejo("unload", "right")[0] == DONE
+    history = json.loads(vencejo("history", "left", "-o", "json")[1])
+    assert [event["verb"] for event in history["events"]] == ["load", "swap", "rollback", "label", "unload"]
+    for arguments, wanted, words in (
+            (("swap", "left=two"), USAGE, "left=two"), (("swap", "left=0"), USAGE, "left=0"), (("swap",), USAGE, "model"),
+            (("label", "left", "x"), USAGE, "--version or --remove"), (("load", "nobody"), FAILED, "NOT_FOUND"),
+            (("rollback", "left"), FAILED, "FAILED_PRECONDITION")):
+        code, _, error = vencejo(*arguments)
+        assert code == wanted and words in error
+    code, _, error = command("swap", "left", VENCEJO_CONTROL=server.address)
+    assert code == FAILED and "PERMISSION_DENIED" in error and "--control" in error
+
+
+# In Triton's words
+
+TRITON = """
+import json, sys
+import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
+client, told = triton.InferenceServerClient(sys.argv[1]), []
+for step in json.loads(sys.argv[2]):
+    try:
+        if step[0] == "index":
+            answer = client.get_model_repository_index(as_json=True).get("models", [])
+        elif step[0] == "load":
+            answer = client.load_model(step[1], **step[2])
+        else:
+            answer = client.unload_model(step[1])
+    except InferenceServerException as error:
+        answer = [error.status(), error.message()]
+    told.append(answer)
+print(json.dumps(told))
+"""
+
+
+def triton(server, *steps):
+    done = subprocess.run([sys.executable, "-c", TRITON, server.control, json.dumps(steps)], capture_output=True, text=True,
+                          timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_tritonclient_loads_and_unloads(serve, repository):
+    server = serve()
+
+    def specific(*versions):
+        return {"config": json.dumps({"version_policy": {"specific": {"versions": list(versions)}}})}
+    index, = triton(server, ("index",))
+    assert index == [{"name": name, "version": str(version), "state": "READY"} for name in ("left", "right") for version in (3, 4)]
+    assert triton(server, ("load", "left", specific(2))) == [None]
+    assert ask(server, "left")[0] == 2 and states(server, "left")[2][1] == "LIVE"
+    assert triton(server, ("load", "left", specific(3, 1))) == [None]
+    assert ask(server, "left")[0] == 3 and set(states(server, "left")) == {1, 3}
+    assert triton(server, ("load", "left", {})) == [None] and ask(server, "left")[0] == 4
+    none, index = triton(server, ("unload", "left"), ("index",))
+    assert none is None and index == [{"name": "left"}, *({"name": "right", "version": str(version), "state": "READY"}
+                                                          for version in (3, 4))]
+    refused(grpc.StatusCode.NOT_FOUND, lambda: ask(server, "left"), "left")
+    put(repository, "left", 5)
+    assert triton(server, ("load", "left", {})) == [None] and ask(server, "left")[0] == 5
+    (repository / "left" / "6").mkdir()
+    told = triton(server, ("load", "left", {}), ("load", "nobody", {}), ("unload", "nobody"), ("load", "left", {"config": "{"}),
+                  ("load", "left", specific(9)), ("load", "left", specific(1, 2, 3)))
+    codes = ["FAILED_PRECONDITION", "NOT_FOUND", "NOT_FOUND", "INVALID_ARGUMENT", "NOT_FOUND", "INVALID_ARGUMENT"]
+    assert [code.rpartition(".")[2] for code, _ in told] == codes, told
+    assert ask(server, "left")[0] == 5
