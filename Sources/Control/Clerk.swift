@@ -235,6 +235,10 @@ extension Clerk {
             let number: Int64?
             if let version { number = version } else { number = try highestVersion(of: request.model) }
             _ = try perform(.load(model: request.model, version: number), signed)
+            if let number, case let faults = control.faults(request.model, number), !faults.isEmpty {
+                let error = OrderError.unfit(model: request.model, version: number, faults: faults)
+                throw ErrandRefusal(error.kind, error.sentence)
+            }
             _ = try perform(.swap([Order.Change(model: request.model, version: number)], isForced: true), signed)
         }
         return []
@@ -332,9 +336,8 @@ extension OrderError {
         switch self {
         case .unknownModel, .unknownVersion, .noVersion, .notLoaded, .versionNotLoaded: .notFound
         case .badLabel, .twice, .noModel, .badShares, .badPolicy: .badRequest
-        case .busy, .loadFailed, .incompatible, .isLive, .nothingBeside, .nothingBefore, .noLive, .alreadyLive,
-            .rolloutIsOn,
-            .noRollout:
+        case .busy, .loadFailed, .incompatible, .unfit, .isLive, .nothingBeside, .nothingBefore, .noLive, .alreadyLive,
+            .rolloutIsOn, .noRollout:
             .wrongState
         case .notKept, .repository: .unavailable
         }

@@ -13,6 +13,8 @@ public struct LoadReport: Sendable {
     public var nanoseconds: Int64 = 0
     /// `nil`: it is ready. Else our sentence.
     public var failure: String?
+    /// What it had to pass.
+    public var gates: [Gate] = []
     /// What the runtime said, for the log.
     public var log: String?
     /// The how-manieth of how many that the server begins with; `nil`: it came later.

@@ -28,8 +28,8 @@ extension Servable {
     }
 }
 
-/// Runs of a model before anybody can call it.
-private struct Rehearsal: ~Copyable {
+/// Runs of a model before anybody can call it, with inputs of our own; the same for every model of one signature.
+struct Rehearsal: ~Copyable {
     enum Outcome {
         case agreed, disagreed
         /// All rows got the same answer.
@@ -39,6 +39,7 @@ private struct Rehearsal: ~Copyable {
     private struct Unfit: Error {}
 
     private static let nanosecondsMax: Int64 = 50_000_000
+    private static let timesNanosecondsMax: Int64 = 2_000_000_000
     /// A larger call of ours would tell nothing.
     private static let bytesMax = 16 << 20
     private static let rows = 5
@@ -90,6 +91,40 @@ private struct Rehearsal: ~Copyable {
             }
         }
         return outcome
+    }
+
+    /// Calls `look` with the outputs of two runs: of zeros, and of small numbers of either sign.
+    /// - Returns: whether the model takes inputs of ours at all.
+    mutating func outputs(_ look: (List<Tensor>) -> Void) -> Bool {
+        guard servable.engine.isMeasured else { return false }
+        do {
+            for scale in [0.0, 1] {
+                arena.reset()
+                try servable.engine.run(try work(scale: scale), in: &arena) { (outputs, _) in look(outputs) }
+            }
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// What single runs take, ascending, in nanoseconds; at most `runs` of them, fewer of a model that takes long. Measured
+    /// with `clock`. Empty: it takes no inputs of ours.
+    mutating func times(runs: Int, clock: () -> Int64) -> [Int64] {
+        guard servable.engine.isMeasured, runs > 0 else { return [] }
+        var times: [Int64] = []
+        let began = Clock.now()
+        do {
+            arena.reset()
+            let work = try work(scale: 1)
+            try servable.engine.run(work, in: &arena) { (_, _) in }
+            while times.count < runs, times.count < 3 || Clock.now() - began < Self.timesNanosecondsMax {
+                let before = clock()
+                try servable.engine.run(work, in: &arena) { (_, _) in }
+                times.append(clock() - before)
+            }
+        } catch {}
+        return times.sorted()
     }
 
     private static func differ(_ left: List<Tensor>, _ right: List<Tensor>) -> Bool {

@@ -72,8 +72,13 @@ public final class ModelControl: Sendable {
     private let file: KeptFile?
     private let hooks: Hooks
     let state: Lock<State>
+    /// Two processes over one state file, as at a rolling restart, must not take each other's loads for crashes.
+    private let claim: FolderClaim?
+    private let attempts: Attempts
     /// One at a time frees what was replaced.
     private let freeing = Lock(())
+    /// One at a time loads what a process may have ended by.
+    private let suspects = Lock(())
 
     /// `file`: where the desired state is kept; `nil`: nowhere. `desired`: what it held.
     public init(
@@ -83,6 +88,8 @@ public final class ModelControl: Sendable {
         self.directory = directory
         self.file = file
         self.hooks = hooks
+        claim = file?.claim()
+        attempts = Attempts(beside: claim == nil ? nil : file, loader.repository)
         state = Lock(State(desired: desired ?? Desired()))
     }
 
@@ -97,7 +104,8 @@ public final class ModelControl: Sendable {
 
     /// What the server begins with: what was served when it ended, else the two highest versions of each model, the highest
     /// live. Until they are loaded callers are told so.
-    /// - Returns: the versions to load; those that are to be live come first.
+    /// - Returns: the versions to load; those that are to be live come first, those that the last process may have ended by
+    ///   come last.
     public func begin(_ plans: [ModelPlan]) -> [FirstLoad] {
         state.withLock { state in
             var loads: [FirstLoad] = []
@@ -111,7 +119,8 @@ public final class ModelControl: Sendable {
                 }
             }
             commit(state)
-            return loads.filter(\.isLive) + loads.filter { !$0.isLive }
+            let sorted = loads.filter(\.isLive) + loads.filter { !$0.isLive }
+            return sorted.filter { !isSuspect($0) } + sorted.filter(isSuspect)
         }
     }
 
@@ -126,24 +135,42 @@ public final class ModelControl: Sendable {
                 reason: "the server ended while version \(version) was rolled out", steps: []))
     }
 
+    private func isSuspect(_ load: FirstLoad) -> Bool {
+        attempts.isSuspect(Attempts.Key(model: load.model, version: load.version))
+    }
+
     /// Loads one of those. `place`: how many have ended with it, of how many.
     public func load(_ first: FirstLoad, place: () -> (ended: Int, of: Int)) {
         guard let plan = state.withLock({ $0.plans[first.model] }) else { return }
+        // What may be why the last process ended is tried outside this one, and alone: if it is, nobody else is blamed.
+        if isSuspect(first) {
+            suspects.withLock { _ in load(first, plan, .full, place) }
+        } else {
+            load(first, plan, .own, place)
+        }
+    }
+
+    /// What was live when the server ended is live again whatever its gates say: they are for what is new.
+    private func load(_ first: FirstLoad, _ plan: ModelPlan, _ care: Care, _ place: () -> (ended: Int, of: Int)) {
         do throws(OrderError) {
-            try bring(plan, first.version, place: place) { (state, version) in
+            try bring(plan, first.version, care, place: place) { (state, loaded) in
                 var next = state
-                _ = next.roster.models[first.model]?.arrived(version)
+                _ = next.roster.models[first.model]?.arrived(loaded.version)
                 return install(next, in: &state)
             }
         } catch {}  // It was reported.
     }
 
+    /// From now on a load that does not end is nobody's fault: the process was asked to end.
+    public func leave() { attempts.leave() }
+
     // MARK: - Orders
 
     /// Carries out an order, and returns when it holds for every shard. What it replaced is in memory until `free`.
-    public func perform(_ order: Order, _ signed: Signed) throws(OrderError) -> Outcome {
+    /// `isByItself`: nobody gave it, so that what is left alone stays so; `nextTry` says when such a load may be.
+    public func perform(_ order: Order, _ signed: Signed, isByItself: Bool = false) throws(OrderError) -> Outcome {
         switch order {
-        case .load(let model, let version): try load(model, version, signed)
+        case .load(let model, let version): try load(model, version, signed, isByItself: isByItself)
         default: try change(signed, order.verb) { (state) throws(OrderError) in try state.roster.decide(order) }
         }
     }
@@ -213,7 +240,9 @@ public final class ModelControl: Sendable {
 
     // MARK: - Loading
 
-    private func load(_ model: String, _ version: Int64?, _ signed: Signed) throws(OrderError) -> Outcome {
+    private func load(
+        _ model: String, _ version: Int64?, _ signed: Signed, isByItself: Bool
+    ) throws(OrderError) -> Outcome {
         let plan = try plan(of: model)
         guard let number = version ?? plan.versions.last else { throw .noVersion(model: model) }
         guard plan.versions.contains(number) else {
@@ -239,21 +268,23 @@ public final class ModelControl: Sendable {
             return nil
         }
         if let done { return done }
+        if !isByItself { attempts.lift(Attempts.Key(model: model, version: number)) }
         var decision = Decision(changes: [], steps: [])
-        func arrive(_ state: inout State, _ version: Version<Servable>) throws(OrderError) -> Commit {
+        func arrive(_ state: inout State, _ loaded: LoadedVersion) throws(OrderError) -> Commit {
             var next = state
             let before = next.roster.models[model]?.live
-            let gone = next.roster.models[model]?.arrived(version) ?? []
+            let isFit = loaded.version.faults.isEmpty
+            let gone = next.roster.models[model]?.arrived(loaded.version, mayGoLive: isFit) ?? []
             let after = next.roster.models[model]?.live
             decision.changes = [Decision.Change(model: model, from: before, to: after)]
-            decision.steps = gone.map { "version \($0) of model '\(model)' goes" }
-            decision.steps.append(
+            decision.steps = loaded.steps(plan) + gone.map { "version \($0) of model '\(model)' goes" }
+            let place =
                 after == number
-                    ? "version \(number) of model '\(model)' answers"
-                    : "version \(number) of model '\(model)' is ready beside version \(after ?? 0), which answers")
+                ? "answers" : after.map { "is ready beside version \($0), which answers" } ?? "is ready; none is live"
+            decision.steps.append("version \(number) of model '\(model)' \(place)")
             return try settle(&state, next, decision, signed, "load")
         }
-        let committed = try bring(plan, number, place: { nil }, arrive: arrive)
+        let committed = try bring(plan, number, .full, place: { nil }, arrive: arrive)
         return Outcome(epoch: committed.epoch, spreadNanoseconds: spread(committed), decision: decision)
     }
 
@@ -270,12 +301,15 @@ public final class ModelControl: Sendable {
     /// Brings a version into memory beside what is served, and reports. `arrive` commits, under the lock, what becomes of it.
     @discardableResult
     private func bring(
-        _ plan: ModelPlan, _ number: Int64, place: () -> (ended: Int, of: Int)?,
-        arrive: (inout State, Version<Servable>) throws(OrderError) -> Commit
+        _ plan: ModelPlan, _ number: Int64, _ care: Care, place: () -> (ended: Int, of: Int)?,
+        arrive: (inout State, LoadedVersion) throws(OrderError) -> Commit
     ) throws(OrderError) -> Commit {
         let began = Clock.now()
         var report = LoadReport(model: plan.name, version: number)
-        let result = Result { () throws(OrderError) in try bring(plan, number, arrive, &report) }
+        var isLeftAlone = false
+        let result = Result { () throws(OrderError) in
+            try bring(plan, number, care, arrive, &report, &isLeftAlone)
+        }
         if case .failure(let error) = result {
             let reason: String
             switch error {
@@ -289,6 +323,7 @@ public final class ModelControl: Sendable {
             report.failure = reason
             state.withLock { state in
                 state.roster.models[plan.name]?.failed(number, reason)
+                if isLeftAlone { state.roster.models[plan.name]?.gaveUp(number) }
                 commit(state)
             }
         }
@@ -299,22 +334,35 @@ public final class ModelControl: Sendable {
         return try result.get()
     }
 
+    /// How much a version is looked at before it is loaded here.
+    private enum Care {
+        /// Its own gates.
+        case own
+        /// It is tried in a process of its own first, and compared with what is live.
+        case full
+    }
+
     private func bring(
-        _ plan: ModelPlan, _ number: Int64, _ arrive: (inout State, Version<Servable>) throws(OrderError) -> Commit,
-        _ report: inout LoadReport
+        _ plan: ModelPlan, _ number: Int64, _ care: Care,
+        _ arrive: (inout State, LoadedVersion) throws(OrderError) -> Commit,
+        _ report: inout LoadReport, _ isLeftAlone: inout Bool
     ) throws(OrderError) -> Commit {
+        let key = Attempts.Key(model: plan.name, version: number)
+        if let reason = attempts.quarantine(key) {
+            isLeftAlone = true
+            throw .loadFailed(model: plan.name, version: number, reason: reason)
+        }
         let loaded: LoadedVersion
         do throws(LoadError) {
-            loaded = try loader.load(plan, number) {
-                state.withLock { state in
-                    state.roster.models[plan.name]?.warming(number)
-                    commit(state)
-                }
-            }
+            loaded = try load(plan, number, care)
+            attempts.ended(key)
         } catch {
             report.log = error.log
-            throw .loadFailed(model: plan.name, version: number, reason: error.sentence)
+            let last = attempts.failed(key, error.sentence)
+            isLeftAlone = last != nil
+            throw .loadFailed(model: plan.name, version: number, reason: last ?? error.sentence)
         }
+        report.gates = loaded.gates
         report.digest = loaded.hexDigest
         report.bytes = loaded.bytes
         let (made, slot) = try state.withLock { (state) throws(OrderError) in
@@ -322,11 +370,28 @@ public final class ModelControl: Sendable {
             guard state.roster.models[plan.name]?.standing(number)?.state.isComing ?? false else {
                 throw .loadFailed(model: plan.name, version: number, reason: "it was unloaded meanwhile")
             }
-            let made = try arrive(&state, loaded.version)
+            let made = try arrive(&state, loaded)
             return (made, state.roster.models[plan.name]?.standing(number)?.slot)
         }
         report.slot = slot
         return made
+    }
+
+    private func load(_ plan: ModelPlan, _ number: Int64, _ care: Care) throws(LoadError) -> LoadedVersion {
+        var check = VersionLoader.Check.own
+        if case .full = care {
+            let tried = try loader.probe(plan, number)
+            check = .beside(
+                live: directory.catalog.entry(named: plan.name)?.live?.version?.model, tried: tried)
+        }
+        // What needs no runtime ends no process.
+        if plan.needsRuntime { attempts.begin(Attempts.Key(model: plan.name, version: number)) }
+        return try loader.load(plan, number, checking: check) {
+            state.withLock { state in
+                state.roster.models[plan.name]?.warming(number)
+                commit(state)
+            }
+        }
     }
 
     // MARK: - Freeing
@@ -350,6 +415,16 @@ public final class ModelControl: Sendable {
     // MARK: - Questions
 
     var epoch: UInt64 { directory.catalog.epoch }
+
+    /// When a version that is not in memory may be loaded without an order.
+    public func nextTry(_ model: String, _ version: Int64) -> NextTry {
+        attempts.next(Attempts.Key(model: model, version: version))
+    }
+
+    /// Why a version that is in memory should not become live.
+    func faults(_ model: String, _ version: Int64) -> [String] {
+        directory.catalog.entry(named: model)?.standing(version)?.version?.faults ?? []
+    }
 
     /// Every model of which something is loaded, or on its way, or failed; by name.
     var listed: [Entry<Servable>] { directory.catalog.entries }

@@ -49,6 +49,9 @@ struct LoadedVersion: Sendable {
     let version: Version<Servable>
     let hexDigest: String
     let bytes: Int
+    let gates: [Gate]
+    /// What was found of it in a process of its own.
+    let tried: ProbeReport?
 }
 
 /// Reads files and makes models of them. Any thread may; none that serves.
@@ -59,15 +62,26 @@ public struct VersionLoader: Sendable {
     let repository: Repository
     private let pairs: Pairs
     private let runtime: @Sendable () throws(LoadError) -> ONNX.Runtime
+    private let prober: Prober?
 
     /// `pairs`: the keys and scalars of a `model.yaml`; YAML is read at the street. `runtime` is asked when a model needs it.
+    /// `prober` tries versions before they are loaded here; `nil`: nobody does.
     public init(
-        repository: Repository, pairs: @escaping Pairs,
+        repository: Repository, pairs: @escaping Pairs, prober: Prober? = nil,
         runtime: @escaping @Sendable () throws(LoadError) -> ONNX.Runtime
     ) {
         self.repository = repository
         self.pairs = pairs
+        self.prober = prober
         self.runtime = runtime
+    }
+
+    func openRuntime() throws(LoadError) { _ = try runtime() }
+
+    /// Loads it in a process of its own, to see what it does there. `nil`: nobody tries it, or it has no file that could hurt.
+    func probe(_ plan: ModelPlan, _ number: Int64) throws(LoadError) -> ProbeReport? {
+        guard let prober, plan.needsRuntime else { return nil }
+        return try prober.probe(repository, plan, number)
     }
 
     /// What a folder's names and its `model.yaml` say.
@@ -89,8 +103,25 @@ public struct VersionLoader: Sendable {
         return ModelPlan(name: folder.name, versions: versions, configuration: configuration, failure: failure)
     }
 
+    /// What a version has to pass is looked at here.
+    enum Check {
+        /// Nothing: it was tried for somebody else.
+        case none
+        /// Its examples and budgets.
+        case own
+        /// And `live`, the version that it may replace. `tried`: what was found of it in a process of its own.
+        case beside(live: Servable?, tried: ProbeReport?)
+
+        var tried: ProbeReport? {
+            if case .beside(_, let tried) = self { return tried }
+            return nil
+        }
+    }
+
     /// `warming` is called when the model is in memory, before it runs for the first time.
-    func load(_ plan: ModelPlan, _ number: Int64, warming: () -> Void) throws(LoadError) -> LoadedVersion {
+    func load(
+        _ plan: ModelPlan, _ number: Int64, checking check: Check = .none, warming: () -> Void
+    ) throws(LoadError) -> LoadedVersion {
         if let failure = plan.failure {
             throw LoadError(
                 sentence: "its folder or its configuration is wrong; the server's log says how", log: failure)
@@ -104,6 +135,11 @@ public struct VersionLoader: Sendable {
         case .onnx:
             let file = try open(plan.name, number)
             (digest, hex, bytes) = (file.digest.bytes, file.digest.hex, file.byteCount)
+            if let tried = check.tried, tried.digest != hex {
+                throw LoadError(
+                    sentence: "its file changed after it was tried in a process of its own: load it again",
+                    log: "tried was sha256 \(tried.digest), found is \(hex)")
+            }
             let runtime = try runtime()
             engine = .onnx(
                 try file.withBytes { (bytes) throws(LoadError) in
@@ -115,8 +151,37 @@ public struct VersionLoader: Sendable {
         // Before anybody can lease it, its cost is known: where it is to run depends on that.
         let servable = Servable(name: plan.name, engine: engine, settings: plan.configuration.batching)
         servable.measure()
+        let gates = gates(servable, plan, number, check)
         return LoadedVersion(
-            version: Version(of: plan.name, number: number, servable, digest: digest), hexDigest: hex, bytes: bytes)
+            version: Version(of: plan.name, number: number, servable, digest: digest, faults: gates.faults),
+            hexDigest: hex, bytes: bytes, gates: gates, tried: check.tried)
+    }
+
+    private func gates(_ servable: Servable, _ plan: ModelPlan, _ number: Int64, _ check: Check) -> [Gate] {
+        var live: Servable?
+        var isFinite: Bool?
+        switch check {
+        case .none: return []
+        // A start does not wait for what there is nothing to compare with.
+        case .own: break
+        case .beside(let other, let tried):
+            live = other
+            if tried == nil { isFinite = servable.isFinite }
+        }
+        let configuration = plan.configuration
+        let facts =
+            check.tried?.facts
+            ?? Facts(
+                servable, configuration, golden: repository.golden(plan, number, of: servable), isFinite: isFinite,
+                runs: configuration.latencyBudgetMilliseconds == nil ? 0 : Prober.runs)
+        return facts.gates(
+            configuration,
+            beside: live.map { live in
+                LiveFacts(
+                    differences: differences(from: live.engine.signature, to: servable.engine.signature),
+                    // It is asked only where the answer matters.
+                    isFinite: facts.isFinite == false ? live.isFinite : nil)
+            })
     }
 
     private func open(_ model: String, _ version: Int64) throws(LoadError) -> ModelFile {

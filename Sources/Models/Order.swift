@@ -87,6 +87,8 @@ public enum OrderError: Error, Sendable, Equatable {
     /// Our own sentence.
     case loadFailed(model: String, version: Int64, reason: String)
     case incompatible(model: String, version: Int64, differences: [String])
+    /// It did not pass its gates; one phrase each.
+    case unfit(model: String, version: Int64, faults: [String])
     case isLive(model: String, version: Int64)
     case nothingBeside(model: String)
     case nothingBefore(model: String)
@@ -120,6 +122,9 @@ public enum OrderError: Error, Sendable, Equatable {
             "version \(version) of model '\(escaped(model))' was not loaded: \(reason)"
         case .incompatible(let model, let version, let differences):
             "version \(version) of model '\(escaped(model))' does not fit who calls the live one: \(Self.first(differences)); "
+                + "say force to make it live all the same"
+        case .unfit(let model, let version, let faults):
+            "version \(version) of model '\(escaped(model))' did not pass its gates: \(Self.first(faults)); "
                 + "say force to make it live all the same"
         case .isLive(let model, let version):
             "version \(version) of model '\(escaped(model))' is live: swap to another first, unload the whole model, or say force"

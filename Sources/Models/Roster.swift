@@ -80,9 +80,10 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
         change(number) { $0.note(.loaded) }
     }
 
-    /// It is ready. What stands in its slot and is not live leaves it.
+    /// It is ready. What stands in its slot and is not live leaves it. `mayGoLive`: whether it becomes live where none is and
+    /// it was waited for.
     /// - Returns: the numbers of versions that go.
-    public mutating func arrived(_ version: Version<Model>) -> [Int64] {
+    public mutating func arrived(_ version: Version<Model>, mayGoLive: Bool = true) -> [Int64] {
         guard let standing = standing(version.number), standing.state.isComing else { return [] }
         let place = standing.slot ?? idleSlot
         // Who has a share of the calls keeps its place: the newcomer then stands in none.
@@ -99,13 +100,21 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
             $0.becomeReady(version)
         }
         if previous.map(gone.contains) ?? false { previous = nil }
-        if live == nil && wanted == version.number { promote(version.number) }
+        if live == nil && wanted == version.number {
+            if mayGoLive { promote(version.number) } else { wanted = nil }
+        }
         return gone
     }
 
     public mutating func failed(_ number: Int64, _ reason: String) {
         guard standing(number)?.state.isComing ?? false else { return }
         change(number) { $0.note(.fail(reason)) }
+    }
+
+    /// It failed so often, or so badly, that it is left alone.
+    public mutating func gaveUp(_ number: Int64) {
+        guard case .failed = standing(number)?.state else { return }
+        change(number) { $0.note(.gaveUp) }
     }
 
     /// It becomes live; what was live stays ready beside it.
@@ -192,14 +201,7 @@ public struct Roster<Model: AnyObject & Sendable>: Sendable {
                 decision.steps.append("version \(target.number) of model '\(change.model)' is live already")
                 continue
             }
-            if !isForced, let live = from.flatMap({ record.standing($0) })?.version?.model,
-                let next = target.version?.model
-            {
-                let found = differences(live, next)
-                guard found.isEmpty else {
-                    throw .incompatible(model: change.model, version: target.number, differences: found)
-                }
-            }
+            if !isForced { try check(target, against: from, in: record) }
             record.promote(target.number)
             models[change.model] = record
             decision.changes.append(Decision.Change(model: change.model, from: from, to: target.number))
@@ -211,10 +213,12 @@ public struct Roster<Model: AnyObject & Sendable>: Sendable {
         return decision
     }
 
-    /// Whether callers of the live version would notice.
-    func check(_ next: Standing<Model>, against live: Int64, in record: ModelRecord<Model>) throws(OrderError) {
-        guard let live = record.standing(live)?.version?.model, let model = next.version?.model else { return }
-        let found = differences(live, model)
+    /// Whether it passed its gates, and callers of the live version would not notice.
+    func check(_ next: Standing<Model>, against live: Int64?, in record: ModelRecord<Model>) throws(OrderError) {
+        guard let version = next.version else { return }
+        if !version.faults.isEmpty { throw .unfit(model: record.name, version: next.number, faults: version.faults) }
+        guard let live = live.flatMap({ record.standing($0) })?.version?.model else { return }
+        let found = differences(live, version.model)
         guard found.isEmpty else { throw .incompatible(model: record.name, version: next.number, differences: found) }
     }
 

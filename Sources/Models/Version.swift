@@ -6,15 +6,18 @@ public import Tensors
 public final class Version<Model: AnyObject & Sendable>: Sendable {
     public let number: Int64
     public let model: Model
-    /// The same, without counting who uses it.
+    /// Why it should not become live, one phrase each; it answers who asks for it all the same.
+    public let faults: [String]
+    /// The model, without counting who uses it.
     let pinned: Pinned<Model>
     private let nameBytes: OwnedBytes
     private let digestBytes: OwnedBytes
 
     /// `digest`: SHA-256 of the artifact, 32 bytes; empty where there is no file.
-    public init(of name: String, number: Int64, _ model: Model, digest: [UInt8]) {
+    public init(of name: String, number: Int64, _ model: Model, digest: [UInt8], faults: [String] = []) {
         self.number = number
         self.model = model
+        self.faults = faults
         pinned = Pinned(model)
         nameBytes = OwnedBytes(name)
         digestBytes = OwnedBytes(digest)

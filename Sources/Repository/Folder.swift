@@ -22,7 +22,7 @@ struct Descriptor: ~Copyable {
 
 /// A folder and all beneath it. Paths are relative, of plain names.
 struct Folder: ~Copyable {
-    private let descriptor: Descriptor
+    let descriptor: Descriptor
     private let resolution: Resolution
     private static let folderFlags = O_RDONLY | O_CLOEXEC | O_DIRECTORY
 

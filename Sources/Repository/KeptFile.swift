@@ -26,8 +26,9 @@ public struct KeptFile: Sendable {
         }
     }
 
-    /// Errors: `notWritten`. The old bytes are there still.
-    public func write(_ bytes: [UInt8]) throws(RepositoryError) {
+    /// Errors: `notWritten`. The old bytes are there still. What is not `isSynced` outlives our process, and perhaps not the
+    /// machine.
+    public func write(_ bytes: [UInt8], isSynced: Bool = true) throws(RepositoryError) {
         // One writer: what an earlier one left half-written is overwritten.
         let beside = path + ".new"
         let opened = unsafe open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -42,14 +43,34 @@ public struct KeptFile: Sendable {
             guard count >= 0 else { throw .notWritten(path: beside, code: errno) }
             written += count
         }
-        guard fsync(file.rawValue) == 0 else { throw .notWritten(path: beside, code: errno) }
+        guard !isSynced || fsync(file.rawValue) == 0 else { throw .notWritten(path: beside, code: errno) }
         guard unsafe rename(beside, path) == 0 else { throw .notWritten(path: path, code: errno) }
+        guard isSynced else { return }
         let parent = unsafe open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
         guard parent >= 0 else { throw .notWritten(path: folder, code: errno) }
         let directory = Descriptor(adopting: parent)
         guard fsync(directory.rawValue) == 0 else { throw .notWritten(path: folder, code: errno) }
     }
 
+    /// Says that files in its folder are this process's; until the claim is dropped, or the process ends, however it ends.
+    /// `nil`: another process has said so, or the folder knows no locks (flock(2)).
+    public func claim() -> FolderClaim? { FolderClaim(folder) }
+
+    /// If it is there.
+    public func remove() { _ = unsafe unlink(path) }
+
     /// Whether it could be written: it is replaced, so that its folder decides.
     public var isWritable: Bool { unsafe access(folder, W_OK | X_OK) == 0 }
+}
+
+/// A folder whose kept files one process has for itself.
+public final class FolderClaim: Sendable {
+    private let descriptor: Descriptor
+
+    fileprivate init?(_ folder: String) {
+        let opened = unsafe open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
+        guard opened >= 0 else { return nil }
+        descriptor = Descriptor(adopting: opened)
+        guard flock(opened, LOCK_EX | LOCK_NB) == 0 else { return nil }
+    }
 }

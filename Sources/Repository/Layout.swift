@@ -53,6 +53,10 @@ enum Layout {
 public struct RepositoryLimits: Sendable {
     /// One model file; it is read into memory whole. 2 GiB is also where protobuf ends.
     public var modelBytesMax = 2 << 30
+    /// A larger model file leaves the page cache as it is read.
+    public var cachedBytesMax = 64 << 20
+    /// All golden files of a version.
+    public var goldenBytesMax = 256 << 20
     /// One `model.yaml`.
     public var configurationBytesMax = 1 << 20
     /// Entries of any one folder, the repository's own included.

@@ -32,6 +32,14 @@ public struct ModelConfiguration: Sendable, Equatable {
     /// Runs at the same time; `nil`: as many as there are executors.
     public private(set) var concurrency: Int?
 
+    /// How far an answer to a golden input may be from the golden output; `nil`: by the element's type.
+    public private(set) var goldenRelativeTolerance: Double?
+    public private(set) var goldenAbsoluteTolerance: Double?
+    /// What the slowest but one percent of single calls may take; `nil`: whatever they take.
+    public private(set) var latencyBudgetMilliseconds: Double?
+    /// What loading and running it may add to a process's memory; `nil`: whatever there is.
+    public private(set) var memoryBudgetBytes: Int?
+
     /// Names that callers may use for versions: `labels: {stable: 2}`, which arrives here as `labels.stable`.
     public private(set) var labels: [String: Int64] = [:]
 
@@ -80,6 +88,10 @@ public struct ModelConfiguration: Sendable, Equatable {
         case .queueDelay: Self.assign(Self.number(value, in: Self.queueDelay), to: &queueDelayMicroseconds)
         case .queueCallsMax: Self.assign(Self.number(value, in: Self.queueCalls), to: &queueCallsMax)
         case .concurrency: Self.assign(Self.number(value, in: Self.threads), to: &concurrency)
+        case .goldenRelative: Self.assign(Self.real(value, from: 0), to: &goldenRelativeTolerance)
+        case .goldenAbsolute: Self.assign(Self.real(value, from: 0), to: &goldenAbsoluteTolerance)
+        case .latencyBudget: Self.assign(Self.real(value, from: 0.001), to: &latencyBudgetMilliseconds)
+        case .memoryBudget: Self.assign(Self.bytes(value), to: &memoryBudgetBytes)
         }
     }
 
@@ -95,6 +107,21 @@ public struct ModelConfiguration: Sendable, Equatable {
         return .some(number)
     }
 
+    private static func real(_ value: String, from least: Double) -> Double?? {
+        guard let number = Double(value), number.isFinite, number >= least else { return .none }
+        return .some(number)
+    }
+
+    /// "536870912", "512M", "2G": K, M and G stand for 1024, 1024² and 1024³ bytes.
+    private static func bytes(_ value: String) -> Int?? {
+        let units: [Character: Int] = ["K": 10, "M": 20, "G": 30]
+        let shift = value.last.flatMap { units[$0] }
+        guard let number = Int(shift == nil ? value : String(value.dropLast())), number > 0,
+            number <= Int.max >> (shift ?? 0)
+        else { return .none }
+        return .some(number << (shift ?? 0))
+    }
+
     enum Key: String, CaseIterable {
         case engine
         case intraOpThreads = "intra_op_threads"
@@ -106,6 +133,10 @@ public struct ModelConfiguration: Sendable, Equatable {
         case queueDelay = "max_queue_delay_microseconds"
         case queueCallsMax = "max_queue_size"
         case concurrency = "instances"
+        case goldenRelative = "golden_rtol"
+        case goldenAbsolute = "golden_atol"
+        case latencyBudget = "latency_budget_milliseconds"
+        case memoryBudget = "memory_budget"
 
         /// The end of a sentence that begins with "allowed is".
         var allowed: String {
@@ -115,6 +146,9 @@ public struct ModelConfiguration: Sendable, Equatable {
             case .batchRowsMax, .batchRowsPreferred: Self.range(ModelConfiguration.batchRows)
             case .queueDelay: Self.range(ModelConfiguration.queueDelay)
             case .queueCallsMax: Self.range(ModelConfiguration.queueCalls)
+            case .goldenRelative, .goldenAbsolute: "a number from 0 on"
+            case .latencyBudget: "a number of milliseconds from 0.001 on"
+            case .memoryBudget: "bytes, as 536870912, 512M or 2G"
             case .graphOptimization: Self.list(GraphOptimization.self)
             case .executionMode: Self.list(ExecutionMode.self)
             }

@@ -15,12 +15,16 @@ public import Memory
 
     /// Between two looks at the file's size so much is read and hashed, so that hashing finds it in the cache.
     private static let stepBytes = 1 << 20
+    /// How far behind what was read the page cache is left alone: the kernel drops whole pages, and many at once.
+    private static let dropBytes = 16 << 20
 
-    /// Reads `file` to its end. `path`: what errors call it.
+    /// Reads `file` to its end. `path`: what errors call it. A file of more than `cachedBytesMax` is not kept in the page
+    /// cache, where it would push out what others read.
     ///
     /// Errors: `kind`, `hardLinks`, `empty`, `tooLarge`, `changed`, `noMemory`, `system`.
     init(
-        reading file: borrowing Descriptor, path: String, bytesMax: Int, mayBeEmpty: Bool = false
+        reading file: borrowing Descriptor, path: String, bytesMax: Int, cachedBytesMax: Int = .max,
+        mayBeEmpty: Bool = false
     ) throws(RepositoryError) {
         let before = try Self.look(at: file, path: path)
         let found = EntryKind(mode: before.st_mode)
@@ -37,12 +41,17 @@ public import Memory
         var digest = SHA256()
         do throws(RepositoryError) {
             var count = 0
+            var dropped = 0
             while true {
                 let step = min(Self.stepBytes, size + 1 - count)
                 let got = unsafe read(file.rawValue, base + count, step)
                 if got < 0 && errno == EINTR { continue }
                 guard got >= 0 else { throw .system(path: path, code: errno) }
                 guard count + got <= size else { throw .changed(path: path) }
+                if size > cachedBytesMax && (got == 0 || count - dropped >= Self.dropBytes) {
+                    posix_fadvise(file.rawValue, off_t(dropped), off_t(count - dropped), POSIX_FADV_DONTNEED)
+                    dropped = count
+                }
                 if got == 0 { break }
                 unsafe digest.update(ByteView(start: base + count, count: got))
                 count += got

@@ -11,7 +11,7 @@ public final class Repository: Sendable {
     /// The path that was given, for messages.
     public let path: String
     public let limits: RepositoryLimits
-    private let root: Folder
+    let root: Folder
 
     /// Errors: `root`, `rootIsFile`, `dataLink`.
     public convenience init(path: String, limits: RepositoryLimits = RepositoryLimits()) throws(RepositoryError) {
@@ -121,6 +121,7 @@ public final class Repository: Sendable {
         guard Layout.isVersion(version) else { throw .version(model: model, version: version) }
         let path = [model, String(version), Layout.modelFile]
         return try ModelFile(
-            reading: root.open(path, as: .file), path: path.joined(separator: "/"), bytesMax: limits.modelBytesMax)
+            reading: root.open(path, as: .file), path: path.joined(separator: "/"), bytesMax: limits.modelBytesMax,
+            cachedBytesMax: limits.cachedBytesMax)
     }
 }

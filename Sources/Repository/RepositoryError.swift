@@ -21,6 +21,8 @@ public enum RepositoryError: Error, Equatable {
     case tooLarge(path: String, bytes: Int, bytesMax: Int)
     case tooManyEntries(path: String, entriesMax: Int)
     case changed(path: String)
+    /// A file beside golden ones that is none.
+    case goldenName(path: String)
     case noMemory(path: String, bytes: Int)
     /// The system refused for another reason; `code` is an `errno`.
     case system(path: String, code: CInt)
@@ -71,6 +73,8 @@ extension RepositoryError: CustomStringConvertible {
         case .tooManyEntries(let path, let entriesMax):
             "the folder '\(path)' has more than \(entriesMax) entries, which is the limit"
         case .changed(let path): "'\(path)' changed while it was read; write it beside and rename it into place"
+        case .goldenName(let path):
+            "'\(Layout.printable(path))' is named neither input.<tensor>.npy nor output.<tensor>.npy"
         case .noMemory(let path, let bytes): "no memory for the \(bytes) bytes of '\(path)'"
         case .system(let path, let code): "'\(path)' cannot be read: \(text(of: code))"
         case .notWritten(let path, let code): "'\(path)' cannot be written: \(text(of: code))"

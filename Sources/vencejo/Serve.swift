@@ -57,6 +57,14 @@ struct Serve: ParsableCommand {
     @Option(help: "libonnxruntime.so to load. Default: $VENCEJO_ONNXRUNTIME, then libonnxruntime.so.1 of the system.")
     var onnxruntime: String?
     @Flag(help: "Take a runtime older than the one this build was tested with.") var allowOlderOnnxruntime = false
+    @Option(
+        help: ArgumentHelp(
+            """
+            on (default): what is loaded by order is tried in a process of its own first, so that a model that crashes, hangs \
+            or takes too much memory hurts nobody. off: it is not.
+            """, valueName: "on|off"))
+    var probe: String?
+    @Option(help: "How long such a trial may take. Default: 300.") var probeSeconds: String?
     @Option(help: "The server's certificate chain (PEM); turns TLS on.") var tlsCertificate: String?
     @Option(help: "The certificate's private key (PEM).") var tlsKey: String?
     @Option(help: "Demand client certificates that this CA (PEM) has signed.") var tlsClientCa: String?
@@ -90,6 +98,7 @@ struct Serve: ParsableCommand {
         let loader = VersionLoader(
             repository: repository,
             pairs: { (bytes, file) throws(ConfigurationError) in try modelYAML(bytes, file) },
+            prober: settings.probes ? Prober(settings) : nil,
             runtime: { () throws(LoadError) in try runtime.forLoading() })
         let scan = try scan(repository)
         let plans = scan.models.map(loader.plan)
@@ -116,6 +125,11 @@ struct Serve: ParsableCommand {
                 spread: { server.spread($0) },
                 report: { report in
                     say(report.line)
+                    for gate in report.gates where gate.outcome == .failed {
+                        log.warning(
+                            "model \(report.model), version \(report.version), gate \(gate.name.rawValue): \(gate.sentence)"
+                        )
+                    }
                     if let text = report.log { log.error("model \(report.model), version \(report.version): \(text)") }
                 }))
         try begin(control, plans, server)
@@ -128,6 +142,7 @@ struct Serve: ParsableCommand {
         }
 
         Signals.next()
+        control.leave()
         say("draining: open calls may end, at most \(settings.limits.drainNanoseconds / 1_000_000_000) s")
         server.drain()
         // A second signal ends at once: nobody blocks it any more.
@@ -201,6 +216,8 @@ struct Serve: ParsableCommand {
         set(.executors, executors)
         set(.onnxruntime, onnxruntime ?? ProcessInfo.processInfo.environment["VENCEJO_ONNXRUNTIME"])
         if allowOlderOnnxruntime { flags[.allowOlderOnnxruntime] = ["true"] }
+        set(.probe, probe)
+        set(.probeSeconds, probeSeconds)
         set(.tlsCertificate, tlsCertificate)
         set(.tlsKey, tlsKey)
         set(.tlsClientCA, tlsClientCa)
@@ -230,14 +247,8 @@ struct Serve: ParsableCommand {
     private func runtime(
         _ settings: Settings, _ threads: ONNX.Runtime.Threads, _ log: Logger
     ) throws(Failure) -> ONNX.Runtime {
-        do throws(RuntimeError) {
-            return try ONNX.Runtime(
-                path: settings.onnxRuntime, allowOlder: settings.allowOlderOnnxRuntime, threads: threads
-            ) {
-                log.warning("ONNX Runtime: \($0)")
-            }
-        } catch {
-            throw .usage("--onnxruntime: \(error.description)")
+        try openRuntime(settings.onnxRuntime, allowOlder: settings.allowOlderOnnxRuntime, threads) {
+            log.warning("ONNX Runtime: \($0)")
         }
     }
 
@@ -313,8 +324,18 @@ private final class LazyRuntime: Sendable {
     }
 }
 
+func openRuntime(
+    _ path: String, allowOlder: Bool, _ threads: ONNX.Runtime.Threads, _ log: @escaping @Sendable (String) -> Void
+) throws(Failure) -> ONNX.Runtime {
+    do throws(RuntimeError) {
+        return try ONNX.Runtime(path: path, allowOlder: allowOlder, threads: threads, log: log)
+    } catch {
+        throw .usage("--onnxruntime: \(error.description)")
+    }
+}
+
 /// A `model.yaml` holds keys and plain values.
-private func modelYAML(_ bytes: [UInt8], _ file: String) throws(ConfigurationError) -> [(key: String, value: String)] {
+func modelYAML(_ bytes: [UInt8], _ file: String) throws(ConfigurationError) -> [(key: String, value: String)] {
     do throws(YAMLError) {
         return try YAML.mapping(bytes).map { ($0.key, $0.values.joined(separator: ", ")) }
     } catch {
@@ -327,6 +348,14 @@ func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").ut
 
 extension ModelFolder {
     fileprivate var sentences: [String] { problems.map { "model \(name): \($0)" } }
+}
+
+extension Prober {
+    fileprivate init(_ settings: Settings) {
+        self.init(
+            onnxRuntime: settings.onnxRuntime, allowOlder: settings.allowOlderOnnxRuntime,
+            secondsMax: settings.probeSecondsMax)
+    }
 }
 
 extension LoadReport {

@@ -22,8 +22,13 @@ struct Settings {
     /// The file that outlives a restart; `nil`: the repository's own.
     var state: String?
     var shards = Cores.granted()
-    var onnxRuntime = "libonnxruntime.so.1"
+    var onnxRuntime = Self.systemOnnxRuntime
+    static let systemOnnxRuntime = "libonnxruntime.so.1"
     var allowOlderOnnxRuntime = false
+    /// Whether what is loaded by order is tried in a process of its own first.
+    var probes = true
+    var probeSecondsMax = Self.probeSeconds
+    static let probeSeconds = 300
     var tls: ServerContext.Configuration?
     var limits = ServerLimits()
 
@@ -31,6 +36,8 @@ struct Settings {
     enum Key: String, CaseIterable {
         case repository, grpc, control, state, shards, executors, onnxruntime
         case allowOlderOnnxruntime = "allow_older_onnxruntime"
+        case probe
+        case probeSeconds = "probe_seconds"
         case tlsCertificate = "tls_certificate"
         case tlsKey = "tls_key"
         case tlsClientCA = "tls_client_ca"
@@ -67,6 +74,8 @@ struct Settings {
             try one(.executors).map { (value) throws(Failure) in try Self.integer(value, 1...256) } ?? Cores.granted()
         if let value = one(.onnxruntime) { onnxRuntime = value.value }
         if let value = one(.allowOlderOnnxruntime) { allowOlderOnnxRuntime = try Self.bool(value) }
+        if let value = one(.probe) { probes = try Self.onOff(value) }
+        if let value = one(.probeSeconds) { probeSecondsMax = try Self.integer(value, 1...86_400) }
         if let value = one(.messageBytesMax) {
             limits.messageBytesMax = try Self.integer(value, 1024...2_000_000_000)
             limits.connectionBodyBytesMax = max(limits.connectionBodyBytesMax, 2 * limits.messageBytesMax)
@@ -169,6 +178,15 @@ struct Settings {
         case "true": return true
         case "false": return false
         default: throw .usage("\(given.origin): \"\(given.value)\" is not allowed; allowed are true and false")
+        }
+    }
+
+    private static func onOff(_ given: Given) throws(Failure) -> Bool {
+        switch given.value {
+        // YAML's own words for the two, too.
+        case "on", "true": return true
+        case "off", "false": return false
+        default: throw .usage("\(given.origin): \"\(given.value)\" is not allowed; allowed are on and off")
         }
     }
 

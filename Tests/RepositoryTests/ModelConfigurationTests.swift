@@ -21,9 +21,29 @@ private typealias Pairs = [(key: String, value: String)]
     #expect(configuration.executionMode == .parallel)
 }
 
+@Test func budgetsAndTolerancesAreNumbers() throws {
+    let all: Pairs = [
+        ("golden_rtol", "0"), ("golden_atol", "1e-6"), ("latency_budget_milliseconds", "2.5"), ("memory_budget", "3M"),
+    ]
+    let configuration = try ModelConfiguration(all, file: "m/model.yaml")
+    #expect(configuration.goldenRelativeTolerance == 0 && configuration.goldenAbsoluteTolerance == 1e-6)
+    #expect(configuration.latencyBudgetMilliseconds == 2.5 && configuration.memoryBudgetBytes == 3 << 20)
+}
+
 @Test(arguments: [
     ("engine", "torch", "m/model.yaml: engine is 'torch'; allowed is onnx, identity"),
     ("engine", "ONNX", "m/model.yaml: engine is 'ONNX'; allowed is onnx, identity"),
+    ("golden_rtol", "-1", "m/model.yaml: golden_rtol is '-1'; allowed is a number from 0 on"),
+    ("golden_atol", "nan", "m/model.yaml: golden_atol is 'nan'; allowed is a number from 0 on"),
+    (
+        "latency_budget_milliseconds", "0",
+        "m/model.yaml: latency_budget_milliseconds is '0'; allowed is a number of milliseconds from 0.001 on"
+    ),
+    ("memory_budget", "9G9", "m/model.yaml: memory_budget is '9G9'; allowed is bytes, as 536870912, 512M or 2G"),
+    (
+        "memory_budget", "8589934592G",
+        "m/model.yaml: memory_budget is '8589934592G'; allowed is bytes, as 536870912, 512M or 2G"
+    ),
     ("intra_op_threads", "0", "m/model.yaml: intra_op_threads is '0'; allowed is a whole number from 1 to 256"),
     ("inter_op_threads", "257", "m/model.yaml: inter_op_threads is '257'; allowed is a whole number from 1 to 256"),
     ("inter_op_threads", "4.0", "m/model.yaml: inter_op_threads is '4.0'; allowed is a whole number from 1 to 256"),
@@ -37,13 +57,15 @@ private typealias Pairs = [(key: String, value: String)]
         "intra_op_thread", "1",
         "m/model.yaml: there is no key 'intra_op_thread' (did you mean 'intra_op_threads'?); allowed are engine, "
             + "intra_op_threads, inter_op_threads, graph_optimization, execution_mode, max_batch_size, "
-            + "preferred_batch_size, max_queue_delay_microseconds, max_queue_size, instances"
+            + "preferred_batch_size, max_queue_delay_microseconds, max_queue_size, instances, golden_rtol, golden_atol, "
+            + "latency_budget_milliseconds, memory_budget"
     ),
     (
         "backend", "onnx",
         "m/model.yaml: there is no key 'backend'; allowed are engine, intra_op_threads, inter_op_threads, "
             + "graph_optimization, execution_mode, max_batch_size, preferred_batch_size, "
-            + "max_queue_delay_microseconds, max_queue_size, instances"
+            + "max_queue_delay_microseconds, max_queue_size, instances, golden_rtol, golden_atol, "
+            + "latency_budget_milliseconds, memory_budget"
     ),
 ])
 func whatIsNotAllowedIsNamed(key: String, value: String, sentence: String) {

@@ -19,8 +19,19 @@ int vencejo_accept(int listener);
 void vencejo_name_thread(const char *name);
 
 /// The calling thread runs when nobody else in its control group wants the core, and is put aside at once when somebody does
-/// (SCHED_IDLE, sched(7)).
+/// (SCHED_IDLE, sched(7)); the same holds for what it reads from disks (the idle class of ioprio_set(2)).
 void vencejo_give_way(void);
+
+/// pipe2 with O_CLOEXEC.
+int vencejo_pipe(int ends[2]);
+
+/// Starts `program` in a process of its own, with nothing open but these four, as descriptors 0 to 3. No signal is blocked
+/// there, and no core is written. `seconds` bounds its time on processors. 0, or an errno.
+int vencejo_spawn(
+    const char *program, char *const *arguments, const int given[4], unsigned long seconds, int *process);
+
+/// The kernel looks for this process first when memory runs out.
+void vencejo_die_first(void);
 
 // Gives pages that the allocator keeps back to the system.
 void vencejo_trim(void);

@@ -1,20 +1,18 @@
 // Enters: the bytes of a .npy file. Leaves: type, shape and elements, as a tensor has them.
-import Foundation
-import Tensors
 
-struct NumPyError: Error {
+public struct NumPyError: Error {
     /// What is wrong with the file, and what to do.
-    let sentence: String
+    public let sentence: String
 }
 
 /// An array as `numpy.save` writes it. Source: numpy.lib.format, versions 1.0, 2.0 and 3.0.
-struct NumPyFile {
-    let type: ElementType
-    let shape: [Int64]
+public struct NumPyFile: Sendable {
+    public let type: ElementType
+    public let shape: [Int64]
     /// As on the wire.
-    let content: [UInt8]
+    public let content: [UInt8]
 
-    init(_ file: [UInt8]) throws(NumPyError) {
+    public init(_ file: [UInt8]) throws(NumPyError) {
         guard file.count >= 12, file.starts(with: [0x93] + Array("NUMPY".utf8)) else {
             throw NumPyError(sentence: "it does not begin as a .npy file: write it with numpy.save")
         }
@@ -88,7 +86,7 @@ struct NumPyFile {
     }
 
     private static func value(_ key: String, in header: String) -> Substring? {
-        guard let found = header.range(of: "'\(key)':") else { return nil }
+        guard let found = header.firstRange(of: "'\(key)':") else { return nil }
         return header[found.upperBound...].drop { $0 == " " }
     }
 
@@ -147,12 +145,12 @@ struct NumPyFile {
 
 extension [UInt8] {
     /// One element of a BYTES tensor: a little-endian 32-bit length and that many bytes.
-    mutating func append(bytesElement element: some Collection<UInt8>) {
+    public mutating func append(bytesElement element: some Collection<UInt8>) {
         append(littleEndian: UInt32(element.count))
         append(contentsOf: element)
     }
 
-    mutating func append(littleEndian value: some FixedWidthInteger) {
+    public mutating func append(littleEndian value: some FixedWidthInteger) {
         for shift in stride(from: 0, to: value.bitWidth, by: 8) { append(UInt8(truncatingIfNeeded: value >> shift)) }
     }
 }

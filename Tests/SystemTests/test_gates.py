@@ -1,0 +1,386 @@
+"""Loads that cannot hurt: versions are tried in processes of their own, pass gates, and are left alone when they fail too
+often. What crashes, hangs and grows here is a runtime that was built for it (bad_runtime.c)."""
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import grpc
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from command_line import DONE, FAILED, USAGE, command
+from server import PATIENCE, Server, binary, run, runtime
+from stubs import control
+from test_swap import WIDTH, ask, controls, model, refused, states, swap
+
+WRONG = grpc.StatusCode.FAILED_PRECONDITION
+
+
+def put(folder, name, version, what="", yaml=None, like=None):
+    """`what`: what the bad runtime does with it. `like`: the number that it adds; its own unless given."""
+    place = folder / name / str(version)
+    place.mkdir(parents=True, exist_ok=True)
+    made = onnx.ModelProto.FromString(model(like or version))
+    made.doc_string = what
+    (place / "model.onnx").write_bytes(made.SerializeToString())
+    if yaml is not None:
+        (folder / name / "model.yaml").write_text(yaml)
+
+
+def golden(folder, name, version, case="one", expected=None, **files):
+    """An example whose answer is x + `expected`."""
+    place = folder / name / str(version) / "golden" / case
+    place.mkdir(parents=True, exist_ok=True)
+    x = np.arange(2 * WIDTH, dtype=np.float32).reshape(2, WIDTH)
+    files = files or {"input.x": x, "output.y": x + np.float32(expected)}
+    for file, array in files.items():
+        np.save(place / f"{file}.npy", array)
+
+
+@pytest.fixture(scope="session")
+def bad_runtime(tmp_path_factory):
+    library = tmp_path_factory.mktemp("runtime") / "libbad.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, pathlib.Path(__file__).with_name("bad_runtime.c"),
+                    f'-DREAL_RUNTIME="{os.path.realpath(runtime())}"', "-ldl"], check=True)
+    return library
+
+
+@pytest.fixture
+def repository(tmp_path):
+    folder = tmp_path / "models"
+    for name in "left", "right":
+        for version in 1, 2:
+            put(folder, name, version)
+    return folder
+
+
+@pytest.fixture
+def serve(repository):
+    servers = []
+
+    def start(*arguments, **options):
+        servers.append(Server(*arguments, repository=repository, control="127.0.0.1:0", **options))
+        return servers[-1]
+    yield start
+    for server in servers:
+        if server.process.poll() not in (-signal.SIGKILL, -signal.SIGABRT):
+            server.stop()
+
+
+@pytest.fixture
+def bad(serve, bad_runtime):
+    return lambda *arguments: serve("--onnxruntime", bad_runtime, *arguments)
+
+
+def load(stub, name, version=0):
+    return stub.Load(control.ControlRequest(model=name, version=version), timeout=PATIENCE)
+
+
+def vencejo(server, *arguments):
+    return command(*arguments, VENCEJO_CONTROL=server.control, VENCEJO_ENDPOINT=server.address)
+
+
+def children(server):
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(server.process.pid)], capture_output=True, text=True)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+# In a process of its own
+
+@pytest.mark.parametrize("what, arguments, words", [
+    ("abort-here", (), ("its runtime crashed (SIGABRT)", "in a process of its own")),
+    ("fault-here", (), ("its runtime crashed (SIGSEGV)",)),
+    ("hang-here", ("--probe-seconds", "2"), ("not ready within 2 s",)),
+])
+def test_what_crashes_or_hangs_hurts_nobody(bad, repository, what, arguments, words):
+    server = bad(*arguments)
+    stub = controls(server)
+    put(repository, "left", 3, what)
+    refused(WRONG, lambda: load(stub, "left", 3), "version 3", *words)
+    assert states(server, "left")[3][1] == "FAILED" and ask(server, "left")[0] == 2
+    assert children(server) == []
+    # What was mended is loaded.
+    put(repository, "left", 3)
+    load(stub, "left", 3)
+    assert ask(server, "left", version=3)[0] == 3
+
+
+def test_what_grows_is_stopped(bad, repository):
+    server = bad()
+    put(repository, "left", 3, "grow-here", yaml="memory_budget: 8M\n")
+    refused(WRONG, lambda: load(controls(server), "left", 3), "of memory", "at most 272.0 MiB are allowed")
+    assert ask(server, "left")[0] == 2
+
+
+def test_a_trial_that_hangs_holds_up_nobody(bad, repository):
+    server = bad("--probe-seconds", "6")
+    stub = controls(server)
+    put(repository, "left", 3, "hang-here")
+    put(repository, "right", 3)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(refused, WRONG, lambda: load(stub, "left", 3), "not ready within 6 s")
+        while not children(server):
+            time.sleep(0.01)
+        load(stub, "right", 3)
+        swap(stub, ("right", 3))
+        assert ask(server, "right")[0] == 3 and not hanging.done()
+        assert states(server, "left")[3][1] == "LOADING"
+        hanging.result()
+
+
+def test_a_trial_ends_with_its_server(bad, repository):
+    server = bad()
+    put(repository, "left", 3, "hang-here")
+    pending = controls(server).Load.future(control.ControlRequest(model="left", version=3), timeout=PATIENCE)
+    while not (trials := children(server)):
+        time.sleep(0.01)
+    server.process.kill()
+    server.process.wait()
+    deadline = time.monotonic() + 20
+    while any(os.path.exists(f"/proc/{pid}") for pid in trials) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in trials)
+    pending.cancel()
+
+
+def test_without_trials_nothing_is_started(serve, repository):
+    server = serve("--probe", "off")
+    put(repository, "left", 3, yaml="memory_budget: 1M\n")
+    steps = list(load(controls(server), "left", 3).steps)
+    assert len(steps) == 3 and "gate memory, skipped" in steps[0]
+    code, _, error = run("serve", "--repository", repository, "--probe", "maybe")
+    assert code == USAGE and "--probe" in error and "on and off" in error
+
+
+# Gates
+
+def test_what_fails_its_gates_needs_force(serve, repository):
+    server = serve()
+    stub = controls(server)
+    put(repository, "left", 3, like=9)
+    golden(repository, "left", 3, expected=3)
+    steps = list(load(stub, "left", 3).steps)
+    assert any("gate golden, failed: 1 of 1 case failed: case 'one': output 'y' is" in step for step in steps), steps
+    assert states(server, "left")[3] == ("GREEN", "READY")
+    refused(WRONG, lambda: swap(stub, ("left", 3)), "did not pass its gates: golden", "say force")
+    assert states(server, "left")[2][1] == "LIVE"
+    swap(stub, ("left", 3), force=True)
+    assert states(server, "left")[3][1] == "LIVE"
+    # Back to it nobody is asked; and the history tells.
+    swap(stub, ("left", 2))
+    stub.Rollback(control.ControlRequest(model="left"))
+    assert states(server, "left")[3][1] == "LIVE"
+    told = stub.History(control.ControlRequest(model="left")).events[0]
+    assert told.verb == "load" and any("gate golden, failed" in step for step in told.steps)
+
+
+def test_a_version_that_fails_does_not_become_live_where_none_is(serve, repository):
+    server = serve()
+    stub = controls(server)
+    stub.Unload(control.ControlRequest(model="left"))
+    golden(repository, "left", 2, expected=7)
+    assert load(stub, "left", 2).steps[-1] == "version 2 of model 'left' is ready; none is live"
+    assert states(server, "left") == {2: ("BLUE", "READY")}
+    server.stop()
+    # Nor at the next start.
+    again = serve()
+    assert states(again, "left") == {2: ("BLUE", "READY")}
+    refused(WRONG, lambda: swap(controls(again), ("left", 2)), "golden")
+
+
+@pytest.mark.parametrize("yaml, outcome", [("", "passed"), ("golden_rtol: 0\ngolden_atol: 0\n", "failed")])
+def test_tolerances(serve, repository, yaml, outcome):
+    x = np.ones((1, WIDTH), np.float32)
+    golden(repository, "left", 2, **{"input.x": x, "output.y": x * np.float32(3.0001)})
+    put(repository, "left", 2, yaml=yaml)
+    stub = controls(serve())
+    load(stub, "left", 1)
+    stub.Unload(control.ControlRequest(model="left", version=2, force=True))
+    assert any(f"gate golden, {outcome}" in step for step in load(stub, "left", 2).steps)
+
+
+@pytest.mark.parametrize("files, words", [
+    ({"input.x": np.ones((1, WIDTH), np.float64)}, ("its inputs do not fit", "FP64")),
+    ({"input.x": np.ones((1, WIDTH), np.float32), "output.z": np.ones(1, np.float32)}, ("has no output 'z'",)),
+    ({"input.x": np.ones((1, WIDTH), np.float32), "output.y": np.ones(1, np.float32)}, ("is of shape [1, 4], not [1]",)),
+    ({"input.x": np.full((1, WIDTH), np.nan, np.float32)}, ("is NaN or infinite at element 0",)),
+    ({"other.x": np.ones(1, np.float32)}, ("neither input.<tensor>.npy nor output.<tensor>.npy",)),
+])
+def test_examples_that_do_not_hold(repository, files, words):
+    golden(repository, "left", 2, **files)
+    done = subprocess.run([binary(), "probe", repository / "left", "-o", "json", "--onnxruntime", runtime()],
+                          capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == FAILED and "did not pass: golden" in done.stderr
+    report = json.loads(done.stdout)
+    gate, = (gate for gate in report["gates"] if gate["name"] == "golden")
+    assert gate["outcome"] == "failed" and not report["passed"]
+    for word in words:
+        assert word in gate["sentence"]
+
+
+def test_budgets(serve, repository):
+    server = serve()
+    stub = controls(server)
+    put(repository, "left", 3, yaml="latency_budget_milliseconds: 0.001\nmemory_budget: 64K\n")
+    load(stub, "left", 3)
+    refused(WRONG, lambda: swap(stub, ("left", 3)), "latency: the 99th percentile of 100 runs", "memory: it takes")
+    put(repository, "left", 3, yaml="latency_budget_milliseconds: 1000\nmemory_budget: 1G\n")
+    stub.Unload(control.ControlRequest(model="left", version=3))
+    assert sum("passed" in step for step in load(stub, "left", 3).steps) == 2
+    swap(stub, ("left", 3))
+
+
+def root(version):
+    """y = log(x + `version`): NaN where that is below 0."""
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "v"], ["sum"]), helper.make_node("Log", ["sum"], ["y"])], "m",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [-1, WIDTH])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [-1, WIDTH])],
+        [onnx.numpy_helper.from_array(np.float32([version]), "v")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()
+
+
+@pytest.mark.parametrize("live, is_fit", [(9, False), (-9, True)])
+def test_nan_is_a_fault_where_the_live_version_knows_better(serve, repository, live, is_fit):
+    for version, content in (1, root(live)), (2, root(-5)):
+        place = repository / "roots" / str(version)
+        place.mkdir(parents=True)
+        (place / "model.onnx").write_bytes(content)
+    server = serve()
+    stub = controls(server)
+    stub.Unload(control.ControlRequest(model="roots"))
+    load(stub, "roots", 1)
+    load(stub, "roots", 2)
+    if is_fit:
+        swap(stub, ("roots", 2))
+    else:
+        refused(WRONG, lambda: swap(stub, ("roots", 2)), "finite: it gives NaN")
+
+
+# Left alone
+
+def killed_by(server):
+    return server.process.wait(timeout=PATIENCE)
+
+
+def start(repository, bad_runtime, *arguments):
+    """(exit code, what it said) of a server that does not outlive its start."""
+    done = subprocess.run([binary(), "serve", "--repository", repository, "--grpc", "127.0.0.1:0", "--onnxruntime",
+                           bad_runtime, *arguments], capture_output=True, text=True, timeout=PATIENCE)
+    return done.returncode, done.stdout
+
+
+def test_a_crash_loop_ends(bad, bad_runtime, repository):
+    put(repository, "left", 2, "abort-here")
+    for _ in range(2):
+        assert start(repository, bad_runtime, "--probe", "off")[0] == -signal.SIGABRT
+    # The third start leaves it alone; nobody else is to blame.
+    server = bad("--probe", "off")
+    assert ask(server, "right")[0] == 2 and ask(server, "left", version=1)[0] == 1
+    assert states(server, "left")[2][1] == "QUARANTINED" and states(server, "right")[2][1] == "LIVE"
+    with pytest.raises(grpc.RpcError) as caught:
+        ask(server, "left")
+    assert "the last 2 processes ended while they loaded it" in caught.value.details()
+    assert "vencejo load" in caught.value.details()
+    server.stop()
+    # It is still left alone, until its file changes.
+    server = bad("--probe", "off")
+    assert states(server, "left")[2][1] == "QUARANTINED"
+    server.stop()
+    put(repository, "left", 2)
+    server = bad("--probe", "off")
+    assert states(server, "left")[2][1] == "LIVE" and not (repository / ".vencejo.json.loading").exists()
+
+
+def test_after_a_crash_it_is_tried_outside(bad, bad_runtime, repository):
+    put(repository, "left", 2, "abort-here")
+    assert start(repository, bad_runtime)[0] == -signal.SIGABRT
+    server = bad()
+    assert ask(server, "right")[0] == 2 and states(server, "left")[2][1] == "FAILED"
+    with pytest.raises(grpc.RpcError) as caught:
+        ask(server, "left")
+    assert "its runtime crashed (SIGABRT)" in caught.value.details()
+
+
+def test_an_order_lifts_the_quarantine(bad, bad_runtime, repository):
+    put(repository, "left", 2, "abort-here")
+    for _ in range(2):
+        assert start(repository, bad_runtime, "--probe", "off")[0] == -signal.SIGABRT
+    server = bad()
+    stub = controls(server)
+    assert states(server, "left")[2][1] == "QUARANTINED"
+    refused(WRONG, lambda: load(stub, "left", 2), "its runtime crashed (SIGABRT)")
+    assert states(server, "left")[2][1] == "FAILED"
+
+
+def test_an_end_that_was_asked_for_is_no_crash(bad, repository):
+    server = bad("--probe", "off")
+    put(repository, "left", 3, "hang-here")
+    pending = controls(server).Load.future(control.ControlRequest(model="left", version=3), timeout=PATIENCE)
+    marker = repository / ".vencejo.json.loading"
+    while not marker.exists():
+        time.sleep(0.01)
+    assert '"isUnderWay" : true' in marker.read_text()
+    server.stop()
+    pending.cancel()
+    assert not marker.exists()
+
+
+def test_two_servers_over_one_repository_do_not_blame_each_other(bad, repository):
+    first = bad("--probe", "off")
+    stub = controls(first)
+    swap(stub, ("left", 1))  # From now on what is loaded stands in the state file, and version 3 does not.
+    put(repository, "left", 3, "hang-here")
+    pending = stub.Load.future(control.ControlRequest(model="left", version=3), timeout=PATIENCE)
+    marker = repository / ".vencejo.json.loading"
+    while not marker.exists():
+        time.sleep(0.01)
+    before = marker.read_text()
+    second = bad("--probe", "off")
+    assert ask(second, "left")[0] == 1
+    second.stop()
+    assert marker.read_text() == before and '"crashes" : 0' in before
+    first.stop()
+    pending.cancel()
+    assert not marker.exists()
+
+
+# From the command line
+
+def test_probe(repository, bad_runtime):
+    environment = {"VENCEJO_ONNXRUNTIME": str(bad_runtime)}
+    golden(repository, "left", 2, expected=2)
+    for place in "left", "left/2", "left/2/model.onnx", "left/2/":
+        code, text, _ = command("probe", f"{repository}/{place}", **environment)
+        assert code == DONE and re.search(r"^golden +passed +it answers 1 case as expected$", text, re.M)
+        assert re.search(r"^inputs +x FP32 \[-1, 4\]$", text, re.M)
+    assert re.search(r"^version +1$", command("probe", repository / "left" / "1", **environment)[1], re.M)
+    report = json.loads(command("probe", repository / "left", "-o", "json", **environment)[1])
+    assert report["schema"] == 1 and report["passed"] and report["facts"]["runs"] == 100
+    assert report["facts"]["p50_nanoseconds"] <= report["facts"]["p99_nanoseconds"]
+    assert 0 < report["peak_bytes_before"] <= report["peak_bytes_after"]
+    put(repository, "left", 3, "abort-here")
+    put(repository, "left", 4, "hang-here")
+    for arguments, wanted, words in (
+            (("left/3",), FAILED, "crashed (SIGABRT)"), (("left/4", "--timeout", "1"), FAILED, "not ready within 1 s"),
+            (("left/9",), FAILED, "does not exist"), (("nobody",), USAGE, "nobody"), (("left/2/weights.onnx",), USAGE, "model.onnx"),
+            (("left", "--timeout", "0"), USAGE, "--timeout")):
+        code, _, error = command("probe", f"{repository}/{arguments[0]}", *arguments[1:], **environment)
+        assert code == wanted and words in error, (arguments, error)
+
+
+def test_load_tells_of_its_gates(serve, repository):
+    golden(repository, "left", 1, expected=1)
+    golden(repository, "left", 1, case="two", expected=1)
+    server = serve()
+    assert vencejo(server, "unload", "left", "--version", "1")[0] == DONE
+    code, text, _ = vencejo(server, "load", "left", "--version", "1")
+    assert code == DONE and "was tried in a process of its own: ready in" in text and "ms a run (p99 of 100)" in text
+    assert "gate golden, passed: it answers 2 cases as expected" in text
