@@ -106,7 +106,7 @@ let package = Package(
         tests("PredictionAPI", ["Memory", "Tensors", "Protobuf"]),
         tests("OpenInference", ["Memory", "Tensors", "Protobuf"]),
         tests("Health", ["Memory"]), tests("Reflection", ["Memory"]), tests("Models", ["Memory", "Tensors"]),
-        tests("Repository", ["Crypto", "Memory"]), tests("Batching", ["Memory", "Tensors"]),
+        tests("Repository", ["Crypto", "Memory", "Tensors"]), tests("Batching", ["Memory", "Tensors"]),
         tests("Rollout", ["Memory", "Tensors"]), tests("Identity", ["Memory", "Tensors"]),
         tests("ONNX", ["Memory", "Tensors"]),
         tests("Serving", ground + rooms), tests("Control", ground + rooms + ["Serving"]),

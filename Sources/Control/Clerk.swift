@@ -169,15 +169,16 @@ public final class Clerk: Sendable {
         response.previous = control.previous(model) ?? 0
         return response
     }
+}
 
-    private func encoded(_ encode: (inout Arena) throws(ArenaFull) -> WireWriter) -> [UInt8] {
-        var arena = Arena(bytesMax: 64 << 20)
-        do throws(ArenaFull) {
-            var writer = try encode(&arena)
-            return try writer.finish(in: &arena) { (_, _) in }.array.flatMap(\.array)
-        } catch {
-            preconditionFailure("a message of more than 64 MiB about models")
-        }
+/// A message of ours as bytes.
+func encoded(_ encode: (inout Arena) throws(ArenaFull) -> WireWriter) -> [UInt8] {
+    var arena = Arena(bytesMax: 64 << 20)
+    do throws(ArenaFull) {
+        var writer = try encode(&arena)
+        return try writer.finish(in: &arena) { (_, _) in }.array.flatMap(\.array)
+    } catch {
+        preconditionFailure("a message of more than 64 MiB about models")
     }
 }
 

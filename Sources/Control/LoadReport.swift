@@ -17,6 +17,8 @@ public struct LoadReport: Sendable {
     public var gates: [Gate] = []
     /// What the runtime said, for the log.
     public var log: String?
+    /// What of the configuration has no effect, where nobody was told yet.
+    public var note: String?
     /// The how-manieth of how many that the server begins with; `nil`: it came later.
     public var place: (ended: Int, of: Int)?
 

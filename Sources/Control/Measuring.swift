@@ -151,36 +151,9 @@ struct Rehearsal: ~Copyable {
         var bytes: [UInt8] = []
         for _ in 0..<elements {
             let value = Double(random.next() % 2_000_001) / 1_000_000 - 1
-            append(value * scale, input.type, to: &bytes)
+            append(value * scale, as: input.type, to: &bytes)
         }
         tensor.content = try arena.copy(bytes)
         return tensor
-    }
-
-    private func append(_ value: Double, _ type: ElementType, to bytes: inout [UInt8]) {
-        func add<Integer: FixedWidthInteger>(_ integer: Integer) {
-            var rest = integer
-            for _ in 0..<Integer.bitWidth / 8 {
-                bytes.append(UInt8(truncatingIfNeeded: rest))
-                rest >>= 8
-            }
-        }
-        // Whole numbers may be places in a table: they stay small.
-        let small = Int(abs(value)) % 2 + (value > 0 ? 1 : 0)
-        switch type {
-        case .bool: add(UInt8(small > 0 ? 1 : 0))
-        case .uint8, .int8: add(UInt8(small))
-        case .uint16, .int16: add(UInt16(small))
-        case .uint32, .int32: add(UInt32(small))
-        case .uint64, .int64: add(UInt64(small))
-        case .float16: add(Float16(value).bitPattern)
-        case .bfloat16: add(UInt16(Float(value).bitPattern >> 16))
-        case .float32: add(Float(value).bitPattern)
-        case .float64: add(value.bitPattern)
-        case .bytes:
-            let text = value == 0 ? "" : "\(small) \(Int(value * 1000))"
-            add(UInt32(text.utf8.count))
-            bytes += text.utf8
-        }
     }
 }

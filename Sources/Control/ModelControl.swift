@@ -330,6 +330,8 @@ public final class ModelControl: Sendable {
         report.nanoseconds = Clock.now() - began
         _ = hooks.spread(directory.catalog.epoch)
         report.place = place()
+        // What the server begins with was told of at the start.
+        if report.place == nil { report.note = plan.note }
         hooks.report(report)
         return try result.get()
     }

@@ -19,12 +19,16 @@ public struct ModelPlan: Sendable {
     /// Why none of its versions can be served, for the log.
     public let failure: String?
 
+    /// What of its configuration was passed over, for the log.
+    public var note: String? { configuration.triton?.warning }
+
     public var needsRuntime: Bool { failure == nil && configuration.engine == .onnx }
 
     /// Its two highest versions on their way: the highest into blue, to be live, the next into green.
     func record<Loaded>() -> ModelRecord<Loaded> {
         // Somebody meant it as a model: one that has no version is listed, as one that failed.
-        let highest = versions.isEmpty ? [0] : versions.suffix(2).reversed()
+        let chosen = (configuration.versionPolicy ?? .latest(2)).chosen(of: versions)
+        let highest = chosen.isEmpty ? [versions.last ?? 0] : chosen.suffix(2).reversed()
         var slots: [Slot: Int64] = [.blue: highest[0]]
         if highest.count > 1 { slots[.green] = highest[1] }
         return ModelRecord(
@@ -86,12 +90,14 @@ public struct VersionLoader: Sendable {
 
     /// What a folder's names and its `model.yaml` say.
     public func plan(_ folder: ModelFolder) -> ModelPlan {
-        let file = "\(folder.name)/model.yaml"
+        let file = "\(folder.name)/\(folder.tritonConfiguration == nil ? "model.yaml" : "config.pbtxt")"
         var configuration = ModelConfiguration()
         var failure = folder.failure?.description
         do throws(ConfigurationError) {
             if let bytes = folder.configuration {
                 configuration = try ModelConfiguration(try pairs(bytes, file), file: file)
+            } else if let bytes = folder.tritonConfiguration {
+                configuration = try ModelConfiguration(triton: bytes, model: folder.name, file: file)
             }
         } catch {
             failure = error.description
@@ -99,6 +105,9 @@ public struct VersionLoader: Sendable {
         var versions: [Int64] = []
         do throws(RepositoryError) { versions = try folder.versions(with: configuration) } catch {
             failure = failure ?? error.description
+        }
+        if let policy = configuration.versionPolicy, !versions.isEmpty, policy.chosen(of: versions).isEmpty {
+            failure = failure ?? "\(file): version_policy wants none of the versions that there are, \(versions)"
         }
         return ModelPlan(name: folder.name, versions: versions, configuration: configuration, failure: failure)
     }
@@ -133,7 +142,7 @@ public struct VersionLoader: Sendable {
         switch plan.configuration.engine {
         case .identity: engine = .identity(IdentityModel())
         case .onnx:
-            let file = try open(plan.name, number)
+            let file = try open(plan, number)
             (digest, hex, bytes) = (file.digest.bytes, file.digest.hex, file.byteCount)
             if let tried = check.tried, tried.digest != hex {
                 throw LoadError(
@@ -147,9 +156,17 @@ public struct VersionLoader: Sendable {
                         runtime: runtime, name: plan.name, file: bytes, options: plan.configuration.session)
                 })
         }
+        if let difference = plan.configuration.triton?.difference(from: engine.signature) {
+            throw LoadError(sentence: difference, log: difference)
+        }
         warming()
         // Before anybody can lease it, its cost is known: where it is to run depends on that.
-        let servable = Servable(name: plan.name, engine: engine, settings: plan.configuration.batching)
+        let servable = Servable(
+            name: plan.name, engine: engine, settings: plan.configuration.batching,
+            modelConfig: plan.configuration.modelConfig(plan.name, engine))
+        for sample in plan.configuration.triton?.warmUps ?? [] {
+            try servable.warmUp(sample) { (file) throws(LoadError) in try warmUpFile(plan.name, file) }
+        }
         servable.measure()
         let gates = gates(servable, plan, number, check)
         return LoadedVersion(
@@ -184,8 +201,18 @@ public struct VersionLoader: Sendable {
             })
     }
 
-    private func open(_ model: String, _ version: Int64) throws(LoadError) -> ModelFile {
-        do throws(RepositoryError) { return try repository.open(model: model, version: version) } catch {
+    private func warmUpFile(_ model: String, _ name: String) throws(LoadError) -> [UInt8] {
+        do throws(RepositoryError) { return try repository.warmUpFile(model: model, name: name) } catch {
+            throw LoadError(
+                sentence: "a file of its warm-up cannot be used; the server's log says why", log: error.description)
+        }
+    }
+
+    private func open(_ plan: ModelPlan, _ version: Int64) throws(LoadError) -> ModelFile {
+        do throws(RepositoryError) {
+            return try repository.open(
+                model: plan.name, version: version, file: plan.configuration.triton?.modelFile)
+        } catch {
             throw LoadError(sentence: "its file cannot be used; the server's log says why", log: error.description)
         }
     }

@@ -19,6 +19,12 @@ public struct ModelReference: BitwiseCopyable, Sendable {
 
     /// Views into `message`.
     public static func decode(_ message: ByteView) throws(OpenInferenceError) -> ModelReference {
+        let reference = try read(message)
+        guard !reference.model.isEmpty else { throw .noModel }
+        return reference
+    }
+
+    static func read(_ message: ByteView) throws(OpenInferenceError) -> ModelReference {
         var reference = ModelReference()
         var reader = WireReader(message)
         while let field = try reading({ () throws(WireError) in try reader.next() }) {
@@ -30,7 +36,6 @@ public struct ModelReference: BitwiseCopyable, Sendable {
             default: break
             }
         }
-        guard !reference.model.isEmpty else { throw .noModel }
         return reference
     }
 }

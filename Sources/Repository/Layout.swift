@@ -5,6 +5,10 @@
 enum Layout {
     static let modelFile = "model.onnx"
     static let configurationFile = "model.yaml"
+    /// Triton's, in its place.
+    static let tritonFile = "config.pbtxt"
+    /// Beside the versions: what Triton's warm-ups send.
+    static let warmUpFolder = "warmup"
     static let nameBytesMax = 128
 
     /// `[A-Za-z0-9._-]{1,128}`, not `.` and not `..`.
@@ -59,6 +63,8 @@ public struct RepositoryLimits: Sendable {
     public var goldenBytesMax = 256 << 20
     /// One `model.yaml`.
     public var configurationBytesMax = 1 << 20
+    /// One tensor that a model is warmed up with.
+    public var warmUpBytesMax = 64 << 20
     /// Entries of any one folder, the repository's own included.
     public var entriesMax = 10_000
 

@@ -43,6 +43,11 @@ public struct ModelConfiguration: Sendable, Equatable {
     /// Names that callers may use for versions: `labels: {stable: 2}`, which arrives here as `labels.stable`.
     public private(set) var labels: [String: Int64] = [:]
 
+    /// Which versions are served; `nil`: the server's choice.
+    public internal(set) var versionPolicy: VersionPolicy?
+    /// What a Triton configuration said beyond all that; `nil`: there is none.
+    public internal(set) var triton: TritonModel?
+
     public init() {}
 
     /// `file` is what errors call the configuration. Errors: an unknown key, a key twice, a value that is not allowed.
@@ -167,6 +172,8 @@ public struct ModelConfiguration: Sendable, Equatable {
 /// A `model.yaml` that says something it may not.
 public enum ConfigurationError: Error, Equatable {
     case notYAML(file: String, reason: String)
+    /// Of a `config.pbtxt`.
+    case triton(file: String, line: Int, reason: String)
     case unknownKey(file: String, key: String)
     case repeatedKey(file: String, key: String)
     /// `allowed`: what would have been right, in words.
@@ -177,6 +184,7 @@ extension ConfigurationError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .notYAML(let file, let reason): "\(file): \(reason)"
+        case .triton(let file, let line, let reason): "\(file):\(line): \(reason)"
         case .unknownKey(let file, let key):
             "\(file): there is no key '\(Layout.printable(key))'\(Self.suggestion(for: key)); allowed are "
                 + ModelConfiguration.Key.allCases.map(\.rawValue).joined(separator: ", ")

@@ -20,6 +20,8 @@ public struct ModelFolder: Sendable, Equatable {
     public let failure: RepositoryError?
     /// One sentence each on what was passed over in this folder. For the log.
     public let problems: [String]
+    /// The bytes of Triton's `config.pbtxt`, where there is no `model.yaml`.
+    public internal(set) var tritonConfiguration: [UInt8]?
 
     /// The versions to serve. The engine `identity` needs no file, hence no version's folder: it then has version 1.
     public func versions(with configuration: ModelConfiguration) throws(RepositoryError) -> [Int64] {

@@ -85,6 +85,7 @@ public final class Repository: Sendable {
     private func scan(model: String) -> ModelFolder {
         var versions: [Int64] = []
         var configuration: [UInt8]?
+        var tritonConfiguration: [UInt8]?
         var failure: RepositoryError?
         var problems: [String] = []
         do throws(RepositoryError) {
@@ -92,10 +93,9 @@ public final class Repository: Sendable {
             for name in try folder.names(entriesMax: limits.entriesMax, full: model) {
                 let path = "\(model)/\(name)"
                 if name == Layout.configurationFile {
-                    let file = try root.open([model, name], as: .file)
-                    configuration = try ModelFile(
-                        reading: file, path: path, bytesMax: limits.configurationBytesMax, mayBeEmpty: true
-                    ).withBytes { $0.array }
+                    configuration = try small([model, name])
+                } else if name == Layout.tritonFile {
+                    tritonConfiguration = try small([model, name])
                 } else if let version = Layout.version(name) {
                     switch try folder.kind(of: name, full: path) {
                     case .folder: versions.append(version)
@@ -105,21 +105,37 @@ public final class Repository: Sendable {
                     }
                 }
             }
+            if configuration != nil && tritonConfiguration != nil { throw .twoConfigurations(model: model) }
         } catch {
             failure = error
         }
         return ModelFolder(
-            name: model, versions: versions.sorted(), configuration: configuration, failure: failure, problems: problems
-        )
+            name: model, versions: versions.sorted(), configuration: configuration, failure: failure,
+            problems: problems, tritonConfiguration: tritonConfiguration)
+    }
+
+    private func small(_ path: [String], bytesMax: Int? = nil) throws(RepositoryError) -> [UInt8] {
+        try ModelFile(
+            reading: root.open(path, as: .file), path: path.joined(separator: "/"),
+            bytesMax: bytesMax ?? limits.configurationBytesMax, mayBeEmpty: true
+        ).withBytes { $0.array }
+    }
+
+    /// Reads `<model>/warmup/<name>`, the bytes of a tensor. `name` was checked to be a plain name.
+    public func warmUpFile(model: String, name: String) throws(RepositoryError) -> [UInt8] {
+        try small([model, Layout.warmUpFolder, name], bytesMax: limits.warmUpBytesMax)
     }
 
     /// Reads `<model>/<version>/model.onnx` into memory: some time for a large file, so never on a shard.
     ///
     /// Errors: all of `RepositoryError` that name a file.
-    public func open(model: String, version: Int64) throws(RepositoryError) -> ModelFile {
+    /// `file`: another name that its configuration gives; it was checked to be a plain one.
+    public func open(
+        model: String, version: Int64, file: String? = nil
+    ) throws(RepositoryError) -> ModelFile {
         guard Layout.isModelName(model) else { throw .modelName(model) }
         guard Layout.isVersion(version) else { throw .version(model: model, version: version) }
-        let path = [model, String(version), Layout.modelFile]
+        let path = [model, String(version), file ?? Layout.modelFile]
         return try ModelFile(
             reading: root.open(path, as: .file), path: path.joined(separator: "/"), bytesMax: limits.modelBytesMax,
             cachedBytesMax: limits.cachedBytesMax)

@@ -12,6 +12,11 @@ public enum RepositoryError: Error, Equatable {
     case modelName(String)
     case version(model: String, version: Int64)
     case noVersion(model: String)
+    /// A `model.yaml` and a `config.pbtxt`: nobody guesses which of them is meant.
+    case twoConfigurations(model: String)
+    case versionExists(model: String, version: Int64)
+    /// What lies in the file speaks against it.
+    case refused(path: String, reason: String)
     case missing(path: String)
     case symbolicLink(path: String)
     /// Something else than what the layout wants at this place: a folder, a pipe, a device.
@@ -60,6 +65,12 @@ extension RepositoryError: CustomStringConvertible {
         case .noVersion(let model):
             "the model '\(model)' has no version: put its file at '\(model)/1/\(Layout.modelFile)', or set 'engine: "
                 + "identity' in '\(model)/\(Layout.configurationFile)'"
+        case .twoConfigurations(let model):
+            "'\(model)/\(Layout.configurationFile)' and '\(model)/\(Layout.tritonFile)' are both there, and one model has one "
+                + "configuration: remove one of them"
+        case .versionExists(let model, let version):
+            "version \(version) of '\(model)' is in the repository already: choose another number, or none"
+        case .refused(let path, let reason): "'\(path)': \(reason)"
         case .missing(let path): "'\(path)' does not exist in the repository"
         case .symbolicLink(let path):
             "'\(path)' is or passes a symbolic link, which are not followed inside the repository; put the file itself "

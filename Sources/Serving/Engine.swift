@@ -24,6 +24,14 @@ public enum Engine: Sendable {
         }
     }
 
+    /// The name of what runs it, in Triton's words.
+    public var backend: StaticString {
+        switch self {
+        case .identity: "identity"
+        case .onnx: "onnxruntime"
+        }
+    }
+
     /// The call as the model wants it; nothing has run yet.
     func check(_ call: Call, in arena: inout Arena) throws(Refusal) -> Work {
         do throws(SignatureRefusal) {

@@ -88,7 +88,12 @@ final class Executors: Sendable {
             // Somebody else must keep the time of a model that waits for company.
             if due < .max { semaphore.post() }
             let began = Clock.now()
-            for ticket in tickets { jobs.append(ticket.job) }
+            var waited: Int64 = 0
+            for ticket in tickets {
+                jobs.append(ticket.job)
+                waited += began - ticket.submittedNanoseconds
+            }
+            queue?.servable.statistics.waited(nanoseconds: max(0, waited))
             runner.run(&jobs, jobs.count)
             let rows = jobs.reduce(0) { $0 + ($1.rows ?? 1) }
             for (ticket, job) in zip(tickets, jobs) {

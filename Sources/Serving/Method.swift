@@ -6,7 +6,7 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
     case none
     case modelInfer, predict
     case predictStream, predictMany, modelStreamInfer
-    case serverLive, serverReady, modelReady, serverMetadata, modelMetadata
+    case serverLive, serverReady, modelReady, serverMetadata, modelMetadata, modelConfig, modelStatistics
     case listModels, healthCheck, healthWatch
     case load, unload, swap, rollback, setLabel, history
     case setWeights, rollout, promote, abort, shadow, status
@@ -27,6 +27,8 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
         case .modelReady: "/inference.GRPCInferenceService/ModelReady"
         case .serverMetadata: "/inference.GRPCInferenceService/ServerMetadata"
         case .modelMetadata: "/inference.GRPCInferenceService/ModelMetadata"
+        case .modelConfig: "/inference.GRPCInferenceService/ModelConfig"
+        case .modelStatistics: "/inference.GRPCInferenceService/ModelStatistics"
         case .listModels: "/vencejo.v1.PredictionService/ListModels"
         case .load: "/vencejo.v1.ModelControlService/Load"
         case .unload: "/vencejo.v1.ModelControlService/Unload"

@@ -62,6 +62,7 @@ struct Runner: ~Copyable {
             } else if now >= jobs[position].deadline {
                 jobs[position].outcome = refused(.deadlinePassed)
                 tally.count(.expired)
+                servable.statistics.failed(calls: 1)
             } else {
                 ready[end] = position
                 end += 1
@@ -88,13 +89,17 @@ struct Runner: ~Copyable {
 
     private mutating func alone(_ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64) {
         var began = began
+        var (answered, rows, spent) = (0, 0, Int64(0))
         for index in range {
             let position = ready[index]
             do throws(RunError) {
                 jobs[position].outcome = .outputs(
                     try servable.engine.run(jobs[position].work, in: &jobs[position].exchange.arena))
+                answered += 1
+                rows += jobs[position].rows ?? 1
                 guard servable.engine.isMeasured else { continue }
                 let now = Clock.now()
+                spent += now - began
                 servable.record(jobs[position].work, nanoseconds: now - began)
                 began = now
             } catch {
@@ -103,6 +108,8 @@ struct Runner: ~Copyable {
                 began = Clock.now()
             }
         }
+        servable.statistics.ran(calls: answered, rows: rows, runs: answered, nanoseconds: spent, at: began)
+        servable.statistics.failed(calls: range.count - answered)
     }
 
     private enum BatchResult: Equatable {
@@ -126,7 +133,10 @@ struct Runner: ~Copyable {
         }
         // Then each by itself: who is to blame gets the refusal, the others their answers.
         guard case .done(let rows) = done else { return false }
-        servable.costs.record(rows: rows, nanoseconds: Clock.now() - began)
+        let now = Clock.now()
+        servable.costs.record(rows: rows, nanoseconds: now - began)
+        servable.statistics.ran(
+            calls: range.count, rows: rows, runs: 1, nanoseconds: (now - began) * Int64(range.count), at: now)
         tally.countBatch(calls: range.count)
         return true
     }

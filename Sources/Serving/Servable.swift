@@ -39,6 +39,9 @@ public final class Servable: Sendable {
     public let seen = Seen()
     /// How its answers compare with the live version's, where it repeats its calls.
     public let compared = Lock(Comparison())
+    public let statistics = Statistics()
+    /// What ModelConfig answers, encoded.
+    let modelConfig: OwnedBytes
     /// Calls and rows that wait for an executor or are with one.
     let waitingCalls = Atomic<Int>(0)
     let waitingRows = Atomic<Int>(0)
@@ -50,8 +53,11 @@ public final class Servable: Sendable {
     /// The rows of the last run there.
     private let drainRows = Atomic<Int>(0)
 
-    public init(name: String, engine: Engine, settings: BatchingSettings = BatchingSettings()) {
+    public init(
+        name: String, engine: Engine, settings: BatchingSettings = BatchingSettings(), modelConfig: [UInt8] = []
+    ) {
         self.name = name
+        self.modelConfig = OwnedBytes(modelConfig)
         self.engine = engine
         self.settings = settings
         costsOfBytes = engine.signature.hasRowsOfAnySize ? Costs() : nil

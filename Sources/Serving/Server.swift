@@ -10,7 +10,7 @@ public import TLS
 public enum Product {
     public static let version: StaticString = "0.1.0"
     /// What we offer of the Open Inference Protocol's extensions, in Triton's words.
-    static let extensions: [StaticString] = ["binary_tensor_data"]
+    static let extensions: [StaticString] = ["binary_tensor_data", "model_configuration", "statistics"]
     /// The services and their descriptors.
     static let services = ServiceIndex()
 }

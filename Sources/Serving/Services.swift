@@ -32,6 +32,8 @@ extension Connection {
             return try ready(try isReady(message), in: &arena)
         case .modelMetadata:
             return try metadata(message, in: &arena)
+        case .modelConfig: return try modelConfig(message, in: &arena)
+        case .modelStatistics: return try modelStatistics(message, in: &arena)
         case .serverLive, .serverReady:
             try checkEmpty(message)
             return try ready(method == .serverLive || shard.state.isReady, in: &arena)
@@ -88,7 +90,7 @@ extension Connection {
         do throws(OpenInferenceError) { try EmptyRequest.decode(message) } catch { throw .openInference(error) }
     }
 
-    private func entry(_ message: ByteView) throws(Refusal) -> (entry: Entry<Servable>, standing: Standing<Servable>) {
+    func entry(_ message: ByteView) throws(Refusal) -> (entry: Entry<Servable>, standing: Standing<Servable>) {
         let reference: ModelReference
         do throws(OpenInferenceError) { reference = try ModelReference.decode(message) } catch {
             throw .openInference(error)

@@ -102,7 +102,9 @@ struct Serve: ParsableCommand {
             runtime: { () throws(LoadError) in try runtime.forLoading() })
         let scan = try scan(repository)
         let plans = scan.models.map(loader.plan)
-        for problem in scan.problems + scan.models.flatMap(\.sentences) { logger.warning("\(problem)") }
+        for problem in scan.problems + scan.models.flatMap(\.sentences) + plans.compactMap(\.note) {
+            logger.warning("\(problem)")
+        }
         if plans.contains(where: \.needsRuntime) { try runtime.open(threads: plans.threads) }
         let (file, desired) = try kept(settings, log)
 
@@ -130,6 +132,7 @@ struct Serve: ParsableCommand {
                             "model \(report.model), version \(report.version), gate \(gate.name.rawValue): \(gate.sentence)"
                         )
                     }
+                    if let note = report.note { log.warning("\(note)") }
                     if let text = report.log { log.error("model \(report.model), version \(report.version): \(text)") }
                 }))
         try begin(control, plans, server)

@@ -14,6 +14,12 @@ static inline int files_openat2(int folder, const char *path, uint64_t flags, ui
     return (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
 }
 
+/// renameat2(2) with RENAME_NOREPLACE: what is there already stays. -1 with errno. The numbers are AT_FDCWD, which
+/// fcntl.h would bring together with a second `stat`, and RENAME_NOREPLACE.
+static inline int files_rename_new(const char *from, const char *to) {
+    return (int)syscall(SYS_renameat2, -100, from, -100, to, 1);
+}
+
 /// Where the entry's name begins. Its length is the entry's, not that of the array that the struct declares.
 static inline const char *files_entry_name(const struct dirent *entry) { return entry->d_name; }
 

@@ -1,0 +1,72 @@
+// Enters: files. Leaves: a version that is there whole, or nothing.
+import Foundation
+import Memory
+import Testing
+
+@testable import Repository
+
+private func names(_ path: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
+}
+
+private func text(_ path: String) -> String? {
+    FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+}
+
+private let files = [
+    NewFile(name: "model.onnx", bytes: ByteView("onnx")), NewFile(name: "manifest.json", bytes: ByteView("{}")),
+]
+
+@Test func versionsAreAddedOneAfterAnother() throws {
+    let place = Place()
+    defer { place.remove() }
+    let repository = try Repository(path: place.root)
+    let configuration = NewFile(name: "config.pbtxt", bytes: ByteView("name: 'm'"))
+    #expect(try repository.add(model: "m", version: nil, files: files, configuration: configuration) == 1)
+    #expect(try repository.add(model: "m", version: nil, files: files, configuration: configuration) == 2)
+    #expect(try repository.add(model: "m", version: 7, files: files) == 7)
+    #expect(try repository.nextVersion(of: "m", wanted: nil) == 8)
+    #expect(names(place.root) == ["m"] && names(place.root + "/m") == ["1", "2", "7", "config.pbtxt"])
+    #expect(names(place.root + "/m/2") == ["manifest.json", "model.onnx"])
+    #expect(text(place.root + "/m/7/model.onnx") == "onnx" && text(place.root + "/m/7/manifest.json") == "{}")
+    #expect(try repository.scan().problems.isEmpty)
+}
+
+@Test func whatIsThereStays() throws {
+    let place = Place()
+    defer { place.remove() }
+    place.file("m/3/model.onnx", "old")
+    let repository = try Repository(path: place.root)
+    #expect(throws: RepositoryError.versionExists(model: "m", version: 3)) {
+        try repository.add(model: "m", version: 3, files: files)
+    }
+    // It came between the look and the rename.
+    place.file("m/4", "a file, which is no version to a look")
+    #expect(throws: RepositoryError.versionExists(model: "m", version: 4)) {
+        try repository.add(model: "m", version: 4, files: files)
+    }
+    #expect(names(place.root) == ["m"] && names(place.root + "/m") == ["3", "4"])
+    #expect(text(place.root + "/m/3/model.onnx") == "old")
+}
+
+@Test(
+    arguments: [
+        ("../m", 1, RepositoryError.modelName("../m")), (".m", 1, .modelName(".m")),
+        ("m", 0, .version(model: "m", version: 0)), ("m", 1_000_000_000, .version(model: "m", version: 1_000_000_000)),
+    ] as [(String, Int64, RepositoryError)])
+func namesThatAreNone(model: String, version: Int64, error: RepositoryError) throws {
+    let place = Place()
+    defer { place.remove() }
+    let repository = try Repository(path: place.root)
+    #expect(throws: error) { try repository.add(model: model, version: version, files: files) }
+    #expect(names(place.root).isEmpty)
+}
+
+@Test func whatWasBegunIsRemoved() throws {
+    let place = Place()
+    defer { place.remove() }
+    let repository = try Repository(path: place.root)
+    // The second file of the same name cannot be written.
+    #expect(throws: RepositoryError.self) { try repository.add(model: "m", version: nil, files: files + files) }
+    #expect(names(place.root).isEmpty)
+}

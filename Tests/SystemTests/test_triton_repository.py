@@ -1,0 +1,212 @@
+"""A repository as Triton's users have it, served unchanged and driven by tritonclient."""
+import json
+import shutil
+import struct
+import subprocess
+import sys
+
+import pytest
+
+from server import MODELS, PATIENCE
+
+DIGITS = """
+name: "digits"
+platform: "onnxruntime_onnx"
+max_batch_size: 8
+input [
+  {
+    name: "image"
+    data_type: TYPE_FP32
+    dims: [ 1, 8, 8 ]
+  }
+]
+output [
+  {
+    name: "probabilities"
+    data_type: TYPE_FP32
+    dims: [ 10 ]
+    label_filename: "labels.txt"
+  }
+]
+dynamic_batching {
+  preferred_batch_size: [ 4, 8 ]
+  max_queue_delay_microseconds: 100
+}
+instance_group [
+  {
+    count: 2
+    kind: KIND_GPU
+    gpus: [ 0 ]
+  }
+]
+model_warmup [
+  {
+    name: "zeros"
+    batch_size: 4
+    inputs {
+      key: "image"
+      value: { data_type: TYPE_FP32 dims: [ 1, 8, 8 ] zero_data: true }
+    }
+  },
+  {
+    name: "a file"
+    batch_size: 1
+    inputs {
+      key: "image"
+      value: { data_type: TYPE_FP32 dims: [ 1, 8, 8 ] input_data_file: "image" }
+    }
+  }
+]
+"""
+PROGRAM = """
+import json, sys
+import numpy as np
+import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
+client, told = triton.InferenceServerClient(sys.argv[1]), []
+for step, *arguments in json.loads(sys.argv[2]):
+    try:
+        if step == "config":
+            answer = client.get_model_config(*arguments, as_json=True)["config"]
+        elif step == "statistics":
+            answer = client.get_inference_statistics(*arguments, as_json=True).get("model_stats", [])
+        elif step == "index":
+            answer = client.get_model_repository_index(as_json=True).get("models", [])
+        elif step == "load":
+            name, options = arguments
+            options["files"] = {key: text.encode() for key, text in options.get("files", {}).items()}
+            answer = client.load_model(name, **options)
+        elif step == "unload":
+            answer = client.unload_model(*arguments)
+        else:
+            name, given, kind, shape, outputs, classes = arguments
+            tensor = triton.InferInput(given, shape, kind)
+            tensor.set_data_from_numpy(np.ones(shape, {"FP32": np.float32, "INT64": np.int64}[kind]))
+            wanted = [triton.InferRequestedOutput(each, class_count=classes) for each in outputs]
+            answer = client.infer(name, [tensor], outputs=wanted).as_numpy(outputs[0]).shape
+    except InferenceServerException as error:
+        answer = [str(error.status()).rpartition(".")[2], error.message()]
+    told.append(answer)
+print(json.dumps(told))
+"""
+
+
+def triton(address, *steps):
+    done = subprocess.run([sys.executable, "-c", PROGRAM, address, json.dumps(steps)], capture_output=True, text=True,
+                          timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def put(repository, name, fixture, versions=(1,), configuration=None, file="model.onnx"):
+    for version in versions:
+        place = repository / name / str(version)
+        place.mkdir(parents=True)
+        shutil.copy(MODELS / fixture / "1" / "model.onnx", place / file)
+    if configuration is not None:
+        (repository / name / "config.pbtxt").write_text(configuration)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    folder = tmp_path / "model_repository"
+    put(folder, "digits", "digits", (1, 2, 3), DIGITS + "version_policy: { specific: { versions: [ 1, 3 ] } }\n")
+    (folder / "digits" / "labels.txt").write_text("\n".join(map(str, range(10))))
+    (folder / "digits" / "warmup").mkdir()
+    (folder / "digits" / "warmup" / "image").write_bytes(struct.pack("<64f", *[0.5] * 64))
+    put(folder, "diabetes", "diabetes", (4, 5, 6),
+        'backend: "onnxruntime"\ndefault_model_filename: "net.onnx"\nversion_policy: { latest: { num_versions: 1 } }\n',
+        file="net.onnx")
+    put(folder, "lookup", "lookup")
+    return folder
+
+
+def infer(name, classes=0):
+    return ["infer", name, "image", "FP32", [2, 1, 8, 8], ["probabilities"], classes]
+
+
+def test_a_triton_repository_serves_unchanged(serve, repository):
+    server = serve(repository=repository, control="127.0.0.1:0")
+    index, = triton(server.control, ("index",))
+    assert index == [{"name": name, "version": str(version), "state": "READY"}
+                     for name, version in (("diabetes", 6), ("digits", 1), ("digits", 3), ("lookup", 1))]
+    config, other, shape, before = triton(server.address, ("config", "digits"), ("config", "diabetes", "6"),
+                                          infer("digits"), ("statistics", "digits", "3"))
+    assert config["name"] == "digits" and config["platform"] == "onnxruntime_onnx" and config["backend"] == "onnxruntime"
+    assert config["max_batch_size"] == 8 and config["default_model_filename"] == "model.onnx"
+    assert config["input"] == [{"name": "image", "data_type": "TYPE_FP32", "dims": ["1", "8", "8"]}]
+    assert config["version_policy"] == {"specific": {"versions": ["1", "3"]}}
+    assert config["dynamic_batching"]["preferred_batch_size"] == [4]
+    assert config["dynamic_batching"]["max_queue_delay_microseconds"] == "100"
+    assert [(group["count"], group["kind"]) for group in config["instance_group"]] == [(2, "KIND_CPU")]
+    assert other["default_model_filename"] == "net.onnx" and other["version_policy"] == {"latest": {"num_versions": 1}}
+    assert shape == [2, 10] and before[0]["inference_count"] == "2"
+    # What was passed over is said once.
+    lines = [line for line in server.log().splitlines() if "digits/config.pbtxt" in line]
+    assert len(lines) == 1 and "KIND_GPU" in lines[0] and "label_filename" in lines[0]
+
+
+def test_statistics_count_calls_rows_and_runs(serve, repository):
+    server = serve(repository=repository)
+    empty, *_, after, everything = triton(
+        server.address, ("statistics", "digits", "3"), infer("digits"), infer("digits"), infer("digits"),
+        ("statistics", "digits", "3"), ("statistics",))
+    assert [entry.get("inference_count", "0") for entry in empty] == ["0"]
+    entry, = after
+    assert (entry["name"], entry["version"]) == ("digits", "3")
+    # Three calls of two rows each. Our own runs of the load do not count.
+    assert entry["inference_count"] == "6" and entry["execution_count"] == "3"
+    numbers = entry["inference_stats"]
+    for key in "success", "queue", "compute_input", "compute_infer", "compute_output":
+        assert numbers[key]["count"] == "3", key
+    assert int(numbers["compute_infer"]["ns"]) > 0 and int(numbers["success"]["ns"]) >= int(numbers["compute_infer"]["ns"])
+    # It waits 100 us for company, by its configuration.
+    assert int(numbers["queue"]["ns"]) > 0
+    assert numbers["fail"].get("count", "0") == "0" and int(entry["last_inference"]) > 1_600_000_000_000
+    assert {(each["name"], each["version"]) for each in everything} == {
+        ("digits", "1"), ("digits", "3"), ("diabetes", "6"), ("lookup", "1")}
+
+
+def test_models_are_loaded_and_unloaded(serve, repository):
+    server = serve(repository=repository, control="127.0.0.1:0")
+    two = {"config": json.dumps({"version_policy": {"specific": {"versions": [2]}}})}
+    put(repository, "late", "digits", (1,), "max_batch_size: 4\ndynamic_batching { }\n")
+    told = triton(server.control, ("load", "digits", two), ("unload", "diabetes"), ("load", "late", {}), ("index",),
+                  infer("late"), ("config", "late"), ("config", "nobody"), ("statistics", "nobody"))
+    assert told[:3] == [None, None, None]
+    states = {(each["name"], each.get("version")) for each in told[3]}
+    assert {("digits", "2"), ("late", "1"), ("diabetes", None)} <= states
+    assert told[4][0] == 2 and told[5]["max_batch_size"] == 4 and "dynamic_batching" in told[5]
+    assert [each[0] for each in told[6:]] == ["NOT_FOUND", "NOT_FOUND"]
+
+
+def test_what_is_not_offered_is_refused(serve, repository):
+    server = serve(repository=repository, control="127.0.0.1:0")
+    classes, unknown, content = triton(
+        server.control, infer("digits", 3), ("load", "nobody", {"config": "{}"}),
+        ("load", "digits", {"config": "{}", "files": {"file:1/model.onnx": "content"}}))
+    assert classes[0] == "UNIMPLEMENTED" and "classification" in classes[1]
+    assert unknown[0] == "NOT_FOUND"
+    assert content[0] == "INVALID_ARGUMENT" and "file:1/model.onnx" in content[1] and "repository" in content[1]
+
+
+@pytest.mark.parametrize("text,sentence", [
+    ('platform: "tensorrt_plan"', "platform 'tensorrt_plan' is not served here"),
+    ('name: "somebody"', "name is 'somebody', but the model's folder is 'bad'"),
+    ("sequence_batching { }", "'sequence_batching' is not supported"),
+    ("model_transaction_policy { decoupled: True }", "'decoupled' is not supported"),
+    ("max_batch_size: 8\ninput { name: 'nothing' data_type: TYPE_FP32 dims: 4 }", "input \"nothing\" is not in the model"),
+    ("model_warmup { name: 'w' inputs { key: 'nothing' value { data_type: TYPE_FP32 dims: 1 zero_data: true } } }",
+     "its warm-up 'w' does not fit the model"),
+    ("model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: 1 input_data_file: 'gone' } } }",
+     "'bad/warmup' does not exist"),
+    ("input {\n  name\n}", "config.pbtxt:3: ':' or '{' is expected after 'name'"),
+])
+def test_a_configuration_that_cannot_be_served_fails_its_model_only(serve, tmp_path, text, sentence):
+    repository = tmp_path / "models"
+    put(repository, "good", "lookup")
+    put(repository, "bad", "digits", (1,), text)
+    server = serve(repository=repository, control="127.0.0.1:0")
+    index, = triton(server.control, ("index",))
+    assert [(each["name"], each["state"]) for each in index] == [("bad", "UNAVAILABLE"), ("good", "READY")]
+    assert sentence in server.log()
