@@ -162,7 +162,7 @@ final class Attempts: Sendable {
     }
 
     private static func stamp(_ key: Key, _ repository: Repository) -> FileStamp? {
-        repository.stamp(model: key.model, version: key.version)
+        repository.fileStamp(model: key.model, version: key.version)
     }
 
     /// Only crashes are for the next process: it tries what merely failed.

@@ -338,7 +338,7 @@ extension OrderError {
         case .unknownModel, .unknownVersion, .noVersion, .notLoaded, .versionNotLoaded: .notFound
         case .badLabel, .twice, .noModel, .badShares, .badPolicy: .badRequest
         case .busy, .loadFailed, .incompatible, .unfit, .isLive, .nothingBeside, .nothingBefore, .noLive, .alreadyLive,
-            .rolloutIsOn, .noRollout:
+            .rolloutIsOn, .noRollout, .fixed:
             .wrongState
         case .notKept, .repository: .unavailable
         }

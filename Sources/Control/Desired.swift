@@ -24,6 +24,10 @@ public struct Desired: Codable, Sendable, Equatable {
         public var rollout: Int64?
         /// What was done, the latest last.
         public var history: [Event] = []
+        /// An order made another version live than the policy of the repository would; `nil`: no.
+        public var isPinned: Bool?
+        /// What an order unloaded, or unloaded to load another: watching the repository leaves it so; `nil`: nothing.
+        public var aside: [Int64]?
     }
 
     /// One thing that was done to a model.

@@ -67,10 +67,11 @@ public final class ModelControl: Sendable {
         var rollouts: [String: RunningRollout] = [:]
     }
 
-    private let loader: VersionLoader
+    let loader: VersionLoader
     let directory: Directory<Servable>
     private let file: KeptFile?
     private let hooks: Hooks
+    private let mode: RepositoryMode
     let state: Lock<State>
     /// Two processes over one state file, as at a rolling restart, must not take each other's loads for crashes.
     private let claim: FolderClaim?
@@ -82,7 +83,8 @@ public final class ModelControl: Sendable {
 
     /// `file`: where the desired state is kept; `nil`: nowhere. `desired`: what it held.
     public init(
-        loader: VersionLoader, directory: Directory<Servable>, file: KeptFile?, desired: Desired?, hooks: Hooks
+        loader: VersionLoader, directory: Directory<Servable>, file: KeptFile?, desired: Desired?,
+        mode: RepositoryMode = .explicit, hooks: Hooks
     ) {
         self.loader = loader
         self.directory = directory
@@ -90,6 +92,7 @@ public final class ModelControl: Sendable {
         self.hooks = hooks
         claim = file?.claim()
         attempts = Attempts(beside: claim == nil ? nil : file, loader.repository)
+        self.mode = mode
         state = Lock(State(desired: desired ?? Desired()))
     }
 
@@ -100,22 +103,27 @@ public final class ModelControl: Sendable {
         let model: String
         let version: Int64
         let isLive: Bool
+        let hasSlot: Bool
     }
 
-    /// What the server begins with: what was served when it ended, else the two highest versions of each model, the highest
-    /// live. Until they are loaded callers are told so.
+    /// What the server begins with: what was served when it ended, else what the policy of each model wants, the highest live.
+    /// Until they are loaded callers are told so.
     /// - Returns: the versions to load; those that are to be live come first, those that the last process may have ended by
     ///   come last.
     public func begin(_ plans: [ModelPlan]) -> [FirstLoad] {
         state.withLock { state in
             var loads: [FirstLoad] = []
             for plan in plans {
-                let record: ModelRecord<Servable> = state.desired.models[plan.name]?.record(plan.name) ?? plan.record()
+                var record: ModelRecord<Servable> = state.desired.models[plan.name]?.record(plan.name) ?? plan.record()
+                // What an earlier start unloaded could never be loaded.
+                if mode == .fixed && record.standings.isEmpty { record = plan.record() }
                 state.roster.models[plan.name] = record
                 state.plans[plan.name] = plan
                 endRollout(of: record, &state)
                 loads += record.standings.map {
-                    FirstLoad(model: plan.name, version: $0.number, isLive: $0.number == record.wanted)
+                    FirstLoad(
+                        model: plan.name, version: $0.number, isLive: $0.number == record.wanted,
+                        hasSlot: $0.slot != nil)
                 }
             }
             commit(state)
@@ -155,7 +163,7 @@ public final class ModelControl: Sendable {
         do throws(OrderError) {
             try bring(plan, first.version, care, place: place) { (state, loaded) in
                 var next = state
-                _ = next.roster.models[first.model]?.arrived(loaded.version)
+                _ = next.roster.models[first.model]?.arrived(loaded.version, displaces: first.hasSlot)
                 return install(next, in: &state)
             }
         } catch {}  // It was reported.
@@ -170,7 +178,8 @@ public final class ModelControl: Sendable {
     /// `isByItself`: nobody gave it, so that what is left alone stays so; `nextTry` says when such a load may be.
     public func perform(_ order: Order, _ signed: Signed, isByItself: Bool = false) throws(OrderError) -> Outcome {
         switch order {
-        case .load(let model, let version): try load(model, version, signed, isByItself: isByItself)
+        case .load where mode == .fixed, .unload where mode == .fixed: throw .fixed(verb: order.verb)
+        case .load(let model, let version): try load(model, version, signed, order.verb, isByItself: isByItself)
         default: try change(signed, order.verb) { (state) throws(OrderError) in try state.roster.decide(order) }
         }
     }
@@ -212,6 +221,10 @@ public final class ModelControl: Sendable {
                     timeMilliseconds: signed.timeMilliseconds, verb: verb, from: change.from, to: change.to,
                     epoch: directory.catalog.epoch + 1,
                     author: signed.author, reason: signed.reason, steps: decision.steps))
+            let known = next.plans[change.model]
+            next.desired.heed(
+                change, verb, before: state.roster.models[change.model], after: record,
+                top: known?.configuration.versionPolicy.choose(from: known?.versions ?? []).first)
         }
         if let file {
             do throws(StateFileError) { try next.desired.write(to: file) } catch {
@@ -240,8 +253,8 @@ public final class ModelControl: Sendable {
 
     // MARK: - Loading
 
-    private func load(
-        _ model: String, _ version: Int64?, _ signed: Signed, isByItself: Bool
+    func load(
+        _ model: String, _ version: Int64?, _ signed: Signed, _ verb: String, isByItself: Bool
     ) throws(OrderError) -> Outcome {
         let plan = try plan(of: model)
         guard let number = version ?? plan.versions.last else { throw .noVersion(model: model) }
@@ -274,7 +287,9 @@ public final class ModelControl: Sendable {
             var next = state
             let before = next.roster.models[model]?.live
             let isFit = loaded.version.faults.isEmpty
-            let gone = next.roster.models[model]?.arrived(loaded.version, mayGoLive: isFit) ?? []
+            let gone =
+                next.roster.models[model]?
+                .arrived(loaded.version, keeping: plan.keepsDisplaced, mayGoLive: isFit) ?? []
             let after = next.roster.models[model]?.live
             decision.changes = [Decision.Change(model: model, from: before, to: after)]
             decision.steps = loaded.steps(plan) + gone.map { "version \($0) of model '\(model)' goes" }
@@ -282,7 +297,7 @@ public final class ModelControl: Sendable {
                 after == number
                 ? "answers" : after.map { "is ready beside version \($0), which answers" } ?? "is ready; none is live"
             decision.steps.append("version \(number) of model '\(model)' \(place)")
-            return try settle(&state, next, decision, signed, "load")
+            return try settle(&state, next, decision, signed, verb)
         }
         let committed = try bring(plan, number, .full, place: { nil }, arrive: arrive)
         return Outcome(epoch: committed.epoch, spreadNanoseconds: spread(committed), decision: decision)
@@ -366,6 +381,7 @@ public final class ModelControl: Sendable {
         }
         report.gates = loaded.gates
         report.digest = loaded.hexDigest
+        report.manifest = loaded.manifest
         report.bytes = loaded.bytes
         let (made, slot) = try state.withLock { (state) throws(OrderError) in
             // Whoever unloaded it while it was on its way has the last word.

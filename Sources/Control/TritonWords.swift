@@ -12,12 +12,10 @@ extension ModelConfiguration {
         config.name = name
         config.platform = engine.platform
         config.backend = engine.backend
-        if let versionPolicy {
-            switch versionPolicy {
-            case .latest(let count): config.versions = .latest(count)
-            case .specific(let numbers): config.versions = .specific(numbers)
-            case .all: config.versions = .all
-            }
+        switch versionPolicy {
+        case .latest(let count): config.versions = .latest(count)
+        case .specific(let numbers): config.versions = .specific(numbers)
+        case .all: config.versions = .all
         }
         let signature = engine.signature
         let canBatch = signature.canBatch && batching.rowsMax > 1

@@ -24,15 +24,23 @@ public struct ModelPlan: Sendable {
 
     public var needsRuntime: Bool { failure == nil && configuration.engine == .onnx }
 
-    /// Its two highest versions on their way: the highest into blue, to be live, the next into green.
+    /// The versions that its policy wants, on their way: the highest into blue, to be live, the next into green, the others
+    /// into no slot.
     func record<Loaded>() -> ModelRecord<Loaded> {
-        // Somebody meant it as a model: one that has no version is listed, as one that failed.
-        let chosen = (configuration.versionPolicy ?? .latest(2)).chosen(of: versions)
-        let highest = chosen.isEmpty ? [versions.last ?? 0] : chosen.suffix(2).reversed()
-        var slots: [Slot: Int64] = [.blue: highest[0]]
-        if highest.count > 1 { slots[.green] = highest[1] }
+        // Somebody meant it as a model: one that has no version to load is listed, as one that failed.
+        var chosen = configuration.versionPolicy.choose(from: versions)
+        if chosen.isEmpty { chosen = [versions.last ?? 0] }
+        var slots: [Slot: Int64] = [.blue: chosen[0]]
+        if chosen.count > 1 { slots[.green] = chosen[1] }
         return ModelRecord(
-            name: name, slots: slots, others: [], live: highest[0], previous: nil, labels: configuration.labels)
+            name: name, slots: slots, others: Array(chosen.dropFirst(2)), live: chosen[0], previous: nil,
+            labels: configuration.labels)
+    }
+
+    /// What has a place beyond blue and green: a version in a slot that another one takes stays loaded beside them.
+    var keepsDisplaced: Set<Int64> {
+        let chosen = configuration.versionPolicy.choose(from: versions)
+        return chosen.count > 2 ? Set(chosen) : []
     }
 }
 
@@ -56,6 +64,8 @@ struct LoadedVersion: Sendable {
     let gates: [Gate]
     /// What was found of it in a process of its own.
     let tried: ProbeReport?
+    /// What its maker says of it, where there is a file.
+    let manifest: Manifest?
 }
 
 /// Reads files and makes models of them. Any thread may; none that serves.
@@ -106,8 +116,13 @@ public struct VersionLoader: Sendable {
         do throws(RepositoryError) { versions = try folder.versions(with: configuration) } catch {
             failure = failure ?? error.description
         }
-        if let policy = configuration.versionPolicy, !versions.isEmpty, policy.chosen(of: versions).isEmpty {
-            failure = failure ?? "\(file): version_policy wants none of the versions that there are, \(versions)"
+        if case .specific(let wanted) = configuration.versionPolicy, !versions.contains(where: wanted.contains),
+            !versions.isEmpty
+        {
+            failure =
+                failure
+                ?? "\(file): version_policy names \(wanted.map(String.init).joined(separator: ", ")), and the model has "
+                + "\(versions.map(String.init).joined(separator: ", ")): name versions that are there"
         }
         return ModelPlan(name: folder.name, versions: versions, configuration: configuration, failure: failure)
     }
@@ -139,10 +154,12 @@ public struct VersionLoader: Sendable {
         var digest: [UInt8] = []
         var hex = ""
         var bytes = 0
+        var manifest: Manifest?
         switch plan.configuration.engine {
         case .identity: engine = .identity(IdentityModel())
         case .onnx:
             let file = try open(plan, number)
+            manifest = try checkManifest(file, plan.name, number)
             (digest, hex, bytes) = (file.digest.bytes, file.digest.hex, file.byteCount)
             if let tried = check.tried, tried.digest != hex {
                 throw LoadError(
@@ -171,7 +188,19 @@ public struct VersionLoader: Sendable {
         let gates = gates(servable, plan, number, check)
         return LoadedVersion(
             version: Version(of: plan.name, number: number, servable, digest: digest, faults: gates.faults),
-            hexDigest: hex, bytes: bytes, gates: gates, tried: check.tried)
+            hexDigest: hex, bytes: bytes, gates: gates, tried: check.tried, manifest: manifest)
+    }
+
+    /// Where there is a manifest the file must be the one that it names.
+    private func checkManifest(_ file: ModelFile, _ model: String, _ version: Int64) throws(LoadError) -> Manifest? {
+        do throws(ManifestError) {
+            let manifest = try repository.readManifest(model, version)
+            try manifest?.check(file.digest, path: "\(model)/\(version)/\(Manifest.fileName)")
+            return manifest
+        } catch {
+            throw LoadError(
+                sentence: "its file is not what its manifest.json says; the server's log says how", log: error.sentence)
+        }
     }
 
     private func gates(_ servable: Servable, _ plan: ModelPlan, _ number: Int64, _ check: Check) -> [Gate] {

@@ -104,6 +104,8 @@ public enum OrderError: Error, Sendable, Equatable {
     case badPolicy(String)
     case notKept(reason: String)
     case repository(reason: String)
+    /// The server was started so that this does not happen.
+    case fixed(verb: String)
 
     /// What is wrong, and what to do.
     public var sentence: String {
@@ -147,6 +149,8 @@ public enum OrderError: Error, Sendable, Equatable {
         case .notKept(let reason):
             "nothing was changed, because it could not be kept for the next start: \(reason)"
         case .repository(let reason): "the repository cannot be read: \(reason)"
+        case .fixed(let verb):
+            "the server does not \(verb) models: it runs with --repository-mode none; start it with explicit or watch"
         }
     }
 

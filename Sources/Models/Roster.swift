@@ -80,20 +80,26 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
         change(number) { $0.note(.loaded) }
     }
 
-    /// It is ready. What stands in its slot and is not live leaves it. `mayGoLive`: whether it becomes live where none is and
-    /// it was waited for.
+    /// It is ready. What stands in its slot and is not live leaves it; what is `keeping` stays, in no slot.
+    /// `displaces` false: if it was given no slot, it takes one only where nobody stands. `mayGoLive`: whether it becomes live
+    /// where none is and it was waited for.
     /// - Returns: the numbers of versions that go.
-    public mutating func arrived(_ version: Version<Model>, mayGoLive: Bool = true) -> [Int64] {
+    public mutating func arrived(
+        _ version: Version<Model>, keeping: Set<Int64> = [], displaces: Bool = true, mayGoLive: Bool = true
+    ) -> [Int64] {
         guard let standing = standing(version.number), standing.state.isComing else { return [] }
         let place = standing.slot ?? idleSlot
         // Who has a share of the calls keeps its place: the newcomer then stands in none.
         let isTaken = standings.contains {
-            $0.number != version.number && $0.slot == place && split?.shares[$0.number] != nil
+            $0.number != version.number && $0.slot == place
+                && (split?.shares[$0.number] != nil || standing.slot == nil && !displaces)
         }
         let slot = isTaken ? nil : place
-        let gone = standings.filter {
+        let displaced = standings.filter {
             slot != nil && $0.number != version.number && $0.slot == slot && $0.state != .live
         }.map(\.number)
+        let gone = displaced.filter { !keeping.contains($0) }
+        for number in displaced where keeping.contains(number) { change(number) { $0.slot = nil } }
         standings.removeAll { gone.contains($0.number) }
         change(version.number) {
             $0.slot = slot

@@ -90,7 +90,7 @@ public enum Thread {
 
     /// The calling thread wants no core for so long.
     public static func rest(nanoseconds: Int) {
-        var time = timespec(tv_sec: 0, tv_nsec: nanoseconds)
+        var time = timespec(tv_sec: nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000)
         unsafe nanosleep(&time, nil)
     }
 

@@ -31,6 +31,8 @@ struct Folder: ~Copyable {
         self.resolution = resolution
     }
 
+    var rawValue: CInt { descriptor.rawValue }
+
     /// Opens for reading; a pipe or a device does not make it wait. What was opened may still be something else than
     /// `wanted`. Errors: `missing`, `symbolicLink`, `kind`, `changed`, `system`.
     func open(_ path: [String], as wanted: EntryKind) throws(RepositoryError) -> Descriptor {
@@ -88,6 +90,14 @@ struct Folder: ~Copyable {
         return EntryKind(mode: info.st_mode)
     }
 
+    /// Of `name` itself and not of what it leads to; `nil`: it is not there.
+    func status(of name: String, full: String) throws(RepositoryError) -> stat? {
+        var info = stat()
+        if unsafe fstatat(descriptor.rawValue, name, &info, AT_SYMLINK_NOFOLLOW) == 0 { return info }
+        guard errno == ENOENT else { throw error(errno, path: full) }
+        return nil
+    }
+
     /// Where the link `name` leads, as it is written; `nil`: there is none.
     func target(of name: String) -> String? {
         var room = [UInt8](repeating: 0, count: Int(PATH_MAX))
@@ -121,8 +131,8 @@ struct Folder: ~Copyable {
         return names.sorted()
     }
 
-    func folder(_ name: String) throws(RepositoryError) -> Folder {
-        Folder(try open([name], as: .folder), resolution: resolution)
+    func folder(_ path: String...) throws(RepositoryError) -> Folder {
+        Folder(try open(path, as: .folder), resolution: resolution)
     }
 }
 

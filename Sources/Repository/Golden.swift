@@ -35,7 +35,7 @@ extension Repository {
         let full = place.joined(separator: "/")
         let folder: Folder
         do throws(RepositoryError) {
-            folder = Folder(try root.open(place, as: .folder), resolution: .stepwise)
+            folder = Folder(try root.folder.open(place, as: .folder), resolution: .stepwise)
         } catch {
             if case .missing = error { return [] }
             throw error
@@ -48,12 +48,12 @@ extension Repository {
                 throw .kind(path: "\(full)/\(name)", found: found, wanted: .folder)
             }
             var files: [GoldenFiles.File] = []
-            let own = Folder(try root.open(place + [name], as: .folder), resolution: .stepwise)
+            let own = Folder(try root.folder.open(place + [name], as: .folder), resolution: .stepwise)
             for file in try own.names(entriesMax: limits.entriesMax, full: "\(full)/\(name)") {
                 let path = "\(full)/\(name)/\(file)"
                 guard let (isInput, tensor) = Self.tensor(file) else { throw .goldenName(path: path) }
                 let bytes = try ModelFile(
-                    reading: root.open(place + [name, file], as: .file), path: path, bytesMax: bytesLeft
+                    reading: root.folder.open(place + [name, file], as: .file), path: path, bytesMax: bytesLeft
                 ).withBytes { $0.array }
                 bytesLeft -= bytes.count
                 files.append(GoldenFiles.File(isInput: isInput, tensor: tensor, bytes: bytes))
@@ -86,9 +86,11 @@ extension Repository {
     }
 
     /// `nil`: there is no file, or none that may be looked at.
-    public func stamp(model: String, version: Int64) -> FileStamp? {
+    public func fileStamp(model: String, version: Int64) -> FileStamp? {
         guard Layout.isModelName(model) else { return nil }
-        guard let file = try? root.open([model, String(version), Layout.modelFile], as: .file) else { return nil }
+        guard let file = try? root.folder.open([model, String(version), Layout.modelFile], as: .file) else {
+            return nil
+        }
         var info = stat()
         guard unsafe fstat(file.rawValue, &info) == 0 else { return nil }
         return FileStamp(
@@ -100,6 +102,8 @@ extension Repository {
     public func withDescriptor<Result, Failure: Error>(
         _ body: (Int32) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try body(root.descriptor.rawValue)
+        // `..data` may be swapped meanwhile: the folder stays open until then.
+        let root = root
+        return try withExtendedLifetime(root) { () throws(Failure) in try body(root.folder.rawValue) }
     }
 }

@@ -5,10 +5,15 @@ internal import Memory
 /// A small file that is replaced as a whole and outlives a crash: written beside, synced, renamed, and the folder synced.
 public struct KeptFile: Sendable {
     public let path: String
+    /// Who else may read it.
+    private let permissions: UInt32
     /// A larger one is not ours.
     private static let bytesMax = 64 << 20
 
-    public init(path: String) { self.path = path }
+    public init(path: String, permissions: UInt32 = 0o600) {
+        self.path = path
+        self.permissions = permissions
+    }
 
     private var folder: String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
@@ -31,7 +36,7 @@ public struct KeptFile: Sendable {
     public func write(_ bytes: [UInt8], isSynced: Bool = true) throws(RepositoryError) {
         // One writer: what an earlier one left half-written is overwritten.
         let beside = path + ".new"
-        let opened = unsafe open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let opened = unsafe open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, permissions)
         guard opened >= 0 else { throw .notWritten(path: beside, code: errno) }
         let file = Descriptor(adopting: opened)
         var written = 0

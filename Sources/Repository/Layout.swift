@@ -9,6 +9,9 @@ enum Layout {
     static let tritonFile = "config.pbtxt"
     /// Beside the versions: what Triton's warm-ups send.
     static let warmUpFolder = "warmup"
+    static let manifestFile = "manifest.json"
+    /// Where versions go on their way out.
+    static let trash = ".trash"
     static let nameBytesMax = 128
 
     /// `[A-Za-z0-9._-]{1,128}`, not `.` and not `..`.
@@ -25,8 +28,10 @@ enum Layout {
         }
     }
 
-    /// Names that belong to other programs: `..data` (Kubernetes), `.git`, `_SUCCESS`.
-    static func isIgnored(_ name: String) -> Bool { name.hasPrefix(".") || name.hasPrefix("_") }
+    /// Names that belong to other programs: `..data` (Kubernetes), `.git`, `_SUCCESS`; and copies that are under way.
+    static func isIgnored(_ name: String) -> Bool {
+        name.hasPrefix(".") || name.hasPrefix("_") || name.hasSuffix(".partial") || name.hasSuffix(".tmp")
+    }
 
     /// `[1-9][0-9]{0,8}`; every other name is no version, as in Triton.
     static func version(_ name: String) -> Int64? {
@@ -65,6 +70,8 @@ public struct RepositoryLimits: Sendable {
     public var configurationBytesMax = 1 << 20
     /// One tensor that a model is warmed up with.
     public var warmUpBytesMax = 64 << 20
+    /// One `manifest.json`.
+    public var manifestBytesMax = 1 << 20
     /// Entries of any one folder, the repository's own included.
     public var entriesMax = 10_000
 

@@ -13,6 +13,7 @@ public struct ModelConfiguration: Sendable, Equatable {
     public static let batchRows = 1...4095
     public static let queueDelay = 0...10_000_000
     public static let queueCalls = 1...1_000_000
+    public static let versionsKept = 1...1000
 
     public private(set) var engine = Engine.onnx
     /// Threads inside one operator; `nil`: the server's choice.
@@ -39,12 +40,15 @@ public struct ModelConfiguration: Sendable, Equatable {
     public private(set) var latencyBudgetMilliseconds: Double?
     /// What loading and running it may add to a process's memory; `nil`: whatever there is.
     public private(set) var memoryBudgetBytes: Int?
+    /// Which versions are loaded without an order.
+    public internal(set) var versionPolicy = VersionPolicy.latest(2)
+    /// Where the repository is watched, so many of the highest versions stay in it, and older ones that nobody uses are
+    /// removed; `nil`: all stay.
+    public private(set) var versionsKept: Int?
 
     /// Names that callers may use for versions: `labels: {stable: 2}`, which arrives here as `labels.stable`.
     public private(set) var labels: [String: Int64] = [:]
 
-    /// Which versions are served; `nil`: the server's choice.
-    public internal(set) var versionPolicy: VersionPolicy?
     /// What a Triton configuration said beyond all that; `nil`: there is none.
     public internal(set) var triton: TritonModel?
 
@@ -58,8 +62,18 @@ public struct ModelConfiguration: Sendable, Equatable {
                 try setLabel(String(name.dropFirst(Self.labelPrefix.count)), value, file: file)
                 continue
             }
-            guard let key = Key(rawValue: name) else { throw .unknownKey(file: file, key: name) }
-            guard seen.insert(key).inserted else { throw .repeatedKey(file: file, key: name) }
+            let isPolicy = name.hasPrefix(Key.versionPolicy.rawValue + ".")
+            guard let key = isPolicy ? .versionPolicy : Key(rawValue: name) else {
+                throw .unknownKey(file: file, key: name)
+            }
+            guard seen.insert(key).inserted else { throw .repeatedKey(file: file, key: key.rawValue) }
+            if key == .versionPolicy {
+                guard let policy = VersionPolicy(key: name.dropFirst(key.rawValue.count), value: value) else {
+                    throw .value(file: file, key: name, value: value, allowed: key.allowed)
+                }
+                versionPolicy = policy
+                continue
+            }
             guard set(key, value) else {
                 throw .value(file: file, key: name, value: value, allowed: key.allowed)
             }
@@ -97,6 +111,8 @@ public struct ModelConfiguration: Sendable, Equatable {
         case .goldenAbsolute: Self.assign(Self.real(value, from: 0), to: &goldenAbsoluteTolerance)
         case .latencyBudget: Self.assign(Self.real(value, from: 0.001), to: &latencyBudgetMilliseconds)
         case .memoryBudget: Self.assign(Self.bytes(value), to: &memoryBudgetBytes)
+        case .versionsKept: Self.assign(Self.number(value, in: Self.versionsKept), to: &versionsKept)
+        case .versionPolicy: preconditionFailure("it may be nested, and is read before")
         }
     }
 
@@ -142,6 +158,8 @@ public struct ModelConfiguration: Sendable, Equatable {
         case goldenAbsolute = "golden_atol"
         case latencyBudget = "latency_budget_milliseconds"
         case memoryBudget = "memory_budget"
+        case versionPolicy = "version_policy"
+        case versionsKept = "keep"
 
         /// The end of a sentence that begins with "allowed is".
         var allowed: String {
@@ -156,6 +174,8 @@ public struct ModelConfiguration: Sendable, Equatable {
             case .memoryBudget: "bytes, as 536870912, 512M or 2G"
             case .graphOptimization: Self.list(GraphOptimization.self)
             case .executionMode: Self.list(ExecutionMode.self)
+            case .versionPolicy: VersionPolicy.allowed
+            case .versionsKept: Self.range(ModelConfiguration.versionsKept)
             }
         }
 

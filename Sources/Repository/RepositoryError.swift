@@ -33,6 +33,8 @@ public enum RepositoryError: Error, Equatable {
     case system(path: String, code: CInt)
     /// The same, of a file of our own.
     case notWritten(path: String, code: CInt)
+    /// A version that is to go.
+    case notRemoved(path: String, code: CInt)
 }
 
 /// What lies at a place in the repository.
@@ -89,6 +91,7 @@ extension RepositoryError: CustomStringConvertible {
         case .noMemory(let path, let bytes): "no memory for the \(bytes) bytes of '\(path)'"
         case .system(let path, let code): "'\(path)' cannot be read: \(text(of: code))"
         case .notWritten(let path, let code): "'\(path)' cannot be written: \(text(of: code))"
+        case .notRemoved(let path, let code): "'\(path)' cannot be removed: \(text(of: code))"
         }
     }
 }

@@ -13,7 +13,7 @@ extension ModelConfiguration {
         for field in message.fields { try reading.take(field, of: model) }
         try reading.end()
         try self.init(reading.pairs, file: file)
-        versionPolicy = reading.policy
+        if let policy = reading.policy { versionPolicy = policy }
         triton = reading.model
     }
 }

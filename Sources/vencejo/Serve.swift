@@ -47,6 +47,24 @@ struct Serve: ParsableCommand {
             that can be written to.
             """, valueName: "file"))
     var state: String?
+    @Option(
+        help: ArgumentHelp(
+            """
+            Who changes what is loaded. none: nobody, all is loaded at start. explicit: orders; at start what they left, and \
+            what --load-model names. watch: what is put into the repository, and orders. Default: explicit with \
+            --load-model '*'.
+            """, valueName: "mode"))
+    var repositoryMode: String?
+    @Option(
+        help: ArgumentHelp(
+            "With --repository-mode explicit: a model to load at start, '*' for all; may be given several times.",
+            valueName: "name"))
+    var loadModel: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "With --repository-mode watch: how often to look, besides when the kernel tells of a change. Default: 15.",
+            valueName: "seconds"))
+    var repositoryPollSeconds: String?
     @Option(help: "A YAML file with the same keys.") var config: String?
     @Option(help: "Event loops, one per core. Default: all cores that this process is granted.") var shards: String?
     @Option(
@@ -105,8 +123,9 @@ struct Serve: ParsableCommand {
         for problem in scan.problems + scan.models.flatMap(\.sentences) + plans.compactMap(\.note) {
             logger.warning("\(problem)")
         }
-        if plans.contains(where: \.needsRuntime) { try runtime.open(threads: plans.threads) }
         let (file, desired) = try kept(settings, log)
+        let begun = try begun(plans, settings, desired)
+        if begun.contains(where: \.needsRuntime) { try runtime.open(threads: plans.threads) }
 
         // From here on nothing is wrong with what we were told.
         let directory = Directory<Servable>()
@@ -122,7 +141,7 @@ struct Serve: ParsableCommand {
             )
         }
         let control = ModelControl(
-            loader: loader, directory: directory, file: file, desired: desired,
+            loader: loader, directory: directory, file: file, desired: desired, mode: settings.mode,
             hooks: ModelControl.Hooks(
                 spread: { server.spread($0) },
                 report: { report in
@@ -135,7 +154,24 @@ struct Serve: ParsableCommand {
                     if let note = report.note { log.warning("\(note)") }
                     if let text = report.log { log.error("model \(report.model), version \(report.version): \(text)") }
                 }))
-        try begin(control, plans, server)
+        let watcher: Watcher? =
+            settings.mode != .watch
+            ? nil
+            : Watcher(
+                control, pollNanoseconds: settings.pollNanoseconds, worksBeside: { server.worksBeside($0) },
+                log: { say($0) })
+        watcher?.begin()
+        try begin(control, begun, server)
+        do throws(SystemError) {
+            try watcher.map { (watcher) throws(SystemError) in
+                try Thread.start("watcher") {
+                    Thread.giveWay()
+                    watcher.run()
+                }.detach()
+            }
+        } catch {
+            throw Failure(code: .failed, sentence: "the server cannot start: \(error)")
+        }
         if let desk {
             do throws(SystemError) {
                 try Clerk(control, at: desk, worksBeside: { server.worksBeside($0) }) { say($0) }.start()
@@ -187,6 +223,14 @@ struct Serve: ParsableCommand {
         }
     }
 
+    /// What is loaded at start.
+    private func begun(_ plans: [ModelPlan], _ settings: Settings, _ kept: Desired?) throws(Failure) -> [ModelPlan] {
+        for name in settings.loadModels.sorted() where name != "*" && !plans.contains(where: { $0.name == name }) {
+            throw .usage("\(Settings.Key.loadModel.flag): model \(quoted(name)) is not in the repository")
+        }
+        return plans.begun(settings.mode, named: settings.loadModels, kept: kept)
+    }
+
     /// Where the desired state is kept, and what it is.
     private func kept(_ settings: Settings, _ log: Logger) throws(Failure) -> (KeptFile?, Desired?) {
         let file = KeptFile(path: settings.state ?? settings.repository + "/.vencejo.json")
@@ -215,6 +259,9 @@ struct Serve: ParsableCommand {
         if !grpc.isEmpty { flags[.grpc] = grpc }
         if !control.isEmpty { flags[.control] = control }
         set(.state, state)
+        set(.repositoryMode, repositoryMode)
+        if !loadModel.isEmpty { flags[.loadModel] = loadModel }
+        set(.repositoryPollSeconds, repositoryPollSeconds)
         set(.shards, shards)
         set(.executors, executors)
         set(.onnxruntime, onnxruntime ?? ProcessInfo.processInfo.environment["VENCEJO_ONNXRUNTIME"])
@@ -370,5 +417,7 @@ extension LoadReport {
         let milliseconds = Double(nanoseconds / 10_000) / 100
         return "\(subject): ready in \(milliseconds) ms"
             + (digest.isEmpty ? "" : ", \(bytes) bytes, sha256 \(digest.prefix(12))")
+            + (manifest?.author.map { ", made by \(printable($0))" } ?? "")
+            + (manifest?.parent.map { ", from \(printable($0))" } ?? "")
     }
 }

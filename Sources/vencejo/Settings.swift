@@ -1,4 +1,5 @@
 // Enters: flags and a configuration file, as text. Leaves: settings that are known to be right, before a port is bound.
+import Control
 import Foundation
 import HTTP2
 import Reactor
@@ -21,6 +22,11 @@ struct Settings {
     var control: [Address] = []
     /// The file that outlives a restart; `nil`: the repository's own.
     var state: String?
+    /// Who changes what is loaded.
+    var mode = RepositoryMode.explicit
+    /// What is loaded at start in the mode `explicit`; "*": everything.
+    var loadModels: Set<String> = ["*"]
+    var pollNanoseconds: Int64 = 15_000_000_000
     var shards = Cores.granted()
     var onnxRuntime = Self.systemOnnxRuntime
     static let systemOnnxRuntime = "libonnxruntime.so.1"
@@ -35,6 +41,9 @@ struct Settings {
     /// What may be set, by the key in the file; the flag is the same with dashes.
     enum Key: String, CaseIterable {
         case repository, grpc, control, state, shards, executors, onnxruntime
+        case repositoryMode = "repository_mode"
+        case loadModel = "load_model"
+        case repositoryPollSeconds = "repository_poll_seconds"
         case allowOlderOnnxruntime = "allow_older_onnxruntime"
         case probe
         case probeSeconds = "probe_seconds"
@@ -69,6 +78,7 @@ struct Settings {
         listen = try Self.addresses(given[.grpc] ?? [Given(value: "127.0.0.1:8001", origin: "default")])
         control = try Self.addresses(given[.control] ?? [])
         state = one(.state)?.value
+        try applyMode(given)
         if let value = one(.shards) { shards = try Self.integer(value, 1...256) }
         limits.executors =
             try one(.executors).map { (value) throws(Failure) in try Self.integer(value, 1...256) } ?? Cores.granted()
@@ -107,6 +117,33 @@ struct Settings {
             }
         }
         return addresses
+    }
+
+    private mutating func applyMode(_ given: [Key: [Given]]) throws(Failure) {
+        if let value = given[.repositoryMode]?.last {
+            guard let mode = RepositoryMode(rawValue: value.value) else {
+                throw .usage(
+                    "\(value.origin): \"\(value.value)\" is not allowed; allowed are "
+                        + RepositoryMode.allCases.map(\.rawValue).joined(separator: ", "))
+            }
+            self.mode = mode
+            // Who says that orders decide wants nothing loaded but what orders or the next flag say.
+            if mode == .explicit { loadModels = [] }
+        }
+        if let values = given[.loadModel] {
+            guard mode == .explicit else {
+                throw .usage(
+                    "\(values[0].origin) is given with \(Key.repositoryMode.flag) \(mode.rawValue), which loads "
+                        + "everything: leave it out, or say explicit")
+            }
+            loadModels = Set(values.map(\.value))
+        }
+        if let value = given[.repositoryPollSeconds]?.last {
+            guard mode == .watch else {
+                throw .usage("\(value.origin) is given without \(Key.repositoryMode.flag) watch")
+            }
+            pollNanoseconds = try Self.seconds(value)
+        }
     }
 
     private mutating func applyTLS(_ one: (Key) -> Given?) throws(Failure) {
@@ -205,7 +242,7 @@ struct Settings {
                 let value = values.joined(separator: ", ")
                 throw .usage("\(file): the key \"\(name)\" (value \"\(value)\") is not known; allowed are \(known)")
             }
-            guard values.count == 1 || key == .grpc else {
+            guard values.count == 1 || key == .grpc || key == .loadModel else {
                 throw .usage("\(file): \(name): \(values.count) values are given; allowed is one")
             }
             given[key] = values.map { Given(value: $0, origin: "\(file): \(name)") }

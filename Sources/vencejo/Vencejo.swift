@@ -14,7 +14,7 @@ struct Vencejo: ParsableCommand {
             Serve.self, Predict.self, BenchCommand.self, ModelsCommand.self, LoadCommand.self, SwapCommand.self,
             RollbackCommand.self, RolloutCommand.self, PromoteCommand.self, AbortCommand.self, ShadowCommand.self,
             WeightsCommand.self, PsCommand.self, UnloadCommand.self, LabelCommand.self, HistoryCommand.self,
-            ProbeCommand.self, ImportCommand.self, Status.self, Version.self,
+            ProbeCommand.self, ImportCommand.self, ManifestCommand.self, CompareCommand.self, Status.self, Version.self,
         ])
 
     /// One line for what is wrong, and an exit code that a script can tell apart.

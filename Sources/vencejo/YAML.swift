@@ -39,6 +39,8 @@ enum YAML {
                     values.append(text)
                 }
                 result.append((prefix + name, values))
+            // What is written inside of another key must not get lost.
+            case .mapping(let nested) where nested.isEmpty && !prefix.isEmpty: result.append((prefix + name, []))
             case .mapping(let nested): result += try pairs(nested, prefix: prefix + name + ".")
             case .alias: throw YAMLError(sentence: "\"\(prefix + name)\" is an alias; write the value itself")
             }

@@ -119,7 +119,7 @@ final class Workshop: Sendable {
 
     /// `folders`: what a scan found; `nil`: what it finds.
     init(
-        _ place: Place, folders: [ModelFolder]? = nil, keeps: Bool = true,
+        _ place: Place, folders: [ModelFolder]? = nil, keeps: Bool = true, mode: RepositoryMode = .explicit,
         spread: @escaping @Sendable (UInt64) -> Int64 = { _ in Clock.now() + 1 }
     ) throws {
         self.place = place
@@ -131,7 +131,7 @@ final class Workshop: Sendable {
         plans = try (folders ?? loader.repository.scan().models).map(loader.plan)
         control = ModelControl(
             loader: loader, directory: directory, file: keeps ? place.state : nil,
-            desired: keeps ? try Desired.read(place.state) : nil,
+            desired: keeps ? try Desired.read(place.state) : nil, mode: mode,
             hooks: ModelControl.Hooks(
                 spread: { [spreads] epoch in
                     spreads.withLock { $0.append(epoch) }

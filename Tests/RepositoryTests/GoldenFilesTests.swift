@@ -63,12 +63,12 @@ func examplesThatAreRefused(what: String, sentence: String) throws {
     let place = Place()
     defer { place.remove() }
     let repository = try Repository(path: place.root)
-    #expect(repository.stamp(model: "m", version: 1) == nil)
+    #expect(repository.fileStamp(model: "m", version: 1) == nil)
     place.file("m/1/model.onnx", "one")
-    let first = try #require(repository.stamp(model: "m", version: 1))
-    #expect(repository.stamp(model: "m", version: 1) == first)
+    let first = try #require(repository.fileStamp(model: "m", version: 1))
+    #expect(repository.fileStamp(model: "m", version: 1) == first)
     place.file("m/1/model.onnx", "two more")
-    #expect(repository.stamp(model: "m", version: 1) != first)
+    #expect(repository.fileStamp(model: "m", version: 1) != first)
 }
 
 /// Pages of a file that the page cache holds.

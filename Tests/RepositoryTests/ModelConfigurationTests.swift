@@ -58,14 +58,14 @@ private typealias Pairs = [(key: String, value: String)]
         "m/model.yaml: there is no key 'intra_op_thread' (did you mean 'intra_op_threads'?); allowed are engine, "
             + "intra_op_threads, inter_op_threads, graph_optimization, execution_mode, max_batch_size, "
             + "preferred_batch_size, max_queue_delay_microseconds, max_queue_size, instances, golden_rtol, golden_atol, "
-            + "latency_budget_milliseconds, memory_budget"
+            + "latency_budget_milliseconds, memory_budget, version_policy, keep"
     ),
     (
         "backend", "onnx",
         "m/model.yaml: there is no key 'backend'; allowed are engine, intra_op_threads, inter_op_threads, "
             + "graph_optimization, execution_mode, max_batch_size, preferred_batch_size, "
             + "max_queue_delay_microseconds, max_queue_size, instances, golden_rtol, golden_atol, "
-            + "latency_budget_milliseconds, memory_budget"
+            + "latency_budget_milliseconds, memory_budget, version_policy, keep"
     ),
 ])
 func whatIsNotAllowedIsNamed(key: String, value: String, sentence: String) {

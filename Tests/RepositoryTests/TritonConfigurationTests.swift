@@ -56,7 +56,9 @@ private let everyday = """
 
 @Test func whatIsNotSaidIsOurs() throws {
     let configuration = try read("backend: \"onnxruntime\"")
-    #expect(configuration.batchRowsMax == nil && configuration.versionPolicy == nil && configuration.concurrency == nil)
+    #expect(
+        configuration.batchRowsMax == nil && configuration.versionPolicy == .latest(2)
+            && configuration.concurrency == nil)
     #expect(configuration.triton?.warning == nil && configuration.triton?.modelFile == "model.onnx")
     // 0 is said: calls do not run together.
     #expect(try read("max_batch_size: 0").batchRowsMax == 1)
@@ -76,7 +78,7 @@ func versionPolicies(text: String, policy: VersionPolicy) throws {
     arguments: [(.latest(2), [3, 7]), (.specific([1, 7, 9]), [1, 7]), (.all, [1, 3, 7])]
         as [(VersionPolicy, [Int64])])
 func whichVersionsAPolicyWants(policy: VersionPolicy, chosen: [Int64]) {
-    #expect(policy.chosen(of: [1, 3, 7]) == chosen)
+    #expect(policy.choose(from: [1, 3, 7]) == chosen.reversed())
 }
 
 @Test(

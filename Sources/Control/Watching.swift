@@ -1,0 +1,86 @@
+// Enters: steps that watching decided on. Leaves: commits, and what watching must know of them. The orders of nobody.
+import Memory
+import Models
+import Reactor
+import Serving
+import Tensors
+
+extension ModelControl {
+    /// What watching does is told from orders by this word, in histories and in what is kept.
+    static let watchVerb = "watch"
+
+    private func signed() -> Signed {
+        Signed(author: "repository watch", reason: "", timeMilliseconds: Clock.wallMilliseconds())
+    }
+
+    func take(_ step: WatchStep, of model: String) throws(OrderError) -> Outcome {
+        switch step {
+        case .load(let number): try load(model, number, signed(), Self.watchVerb, isByItself: true)
+        case .makeLive(let number):
+            try change(signed(), Self.watchVerb) { (state) throws(OrderError) in
+                try state.roster.swap([Order.Change(model: model, version: number)], isForced: false)
+            }
+        case .unload(let number):
+            try change(signed(), Self.watchVerb) { (state) throws(OrderError) in
+                try state.roster.unload(model, number, isForced: false)
+            }
+        }
+    }
+
+    /// Of a model whose folder is gone.
+    func unloadAll(_ model: String) throws(OrderError) -> Outcome {
+        try change(signed(), Self.watchVerb) { (state) throws(OrderError) in
+            try state.roster.unload(model, nil, isForced: true)
+        }
+    }
+
+    /// What lies in the repository now: what an order pins depends on it.
+    func know(_ plans: [ModelPlan]) {
+        state.withLock { state in
+            for plan in plans { state.plans[plan.name] = plan }
+        }
+    }
+
+    /// By name; those of which nothing is loaded as well, if anything is kept of them.
+    func watched() -> [String: WatchedModel] {
+        state.withLock { state in
+            var models: [String: WatchedModel] = [:]
+            for record in state.roster.models.values {
+                var model = WatchedModel()
+                for standing in record.standings { model.standings[standing.number] = standing.state }
+                model.live = record.live
+                model.previous = record.previous
+                model.labelled = Set(record.labels.values)
+                models[record.name] = model
+            }
+            for (name, kept) in state.desired.models {
+                var model = models[name] ?? WatchedModel()
+                model.isPinned = kept.isPinned ?? false
+                model.aside = Set(kept.aside ?? [])
+                model.isLeftAlone = model.standings.isEmpty && kept.history.last?.verb == Order.unloadVerb
+                models[name] = model
+            }
+            return models
+        }
+    }
+}
+
+extension Order {
+    fileprivate static let unloadVerb = Order.unload(model: "", version: nil, isForced: false).verb
+}
+
+extension Desired {
+    /// What watching must know of what was done. `top`: the version that it would have made live.
+    mutating func heed<Loaded>(
+        _ change: Decision.Change, _ verb: String, before: ModelRecord<Loaded>?, after: ModelRecord<Loaded>, top: Int64?
+    ) {
+        guard var model = models[change.model] else { return }
+        let isOrder = verb != ModelControl.watchVerb
+        if change.from != change.to { model.isPinned = isOrder && change.to != nil && change.to != top ? true : nil }
+        let now = Set(after.standings.map(\.number))
+        var aside = Set(model.aside ?? []).subtracting(now)
+        if isOrder { aside.formUnion(Set(before?.standings.map(\.number) ?? []).subtracting(now)) }
+        model.aside = aside.isEmpty ? nil : aside.sorted()
+        models[change.model] = model
+    }
+}
