@@ -140,23 +140,17 @@ def main():
 
 
 def measure(given, folder, process):
+    os.sched_setaffinity(0, {int(LAST_CORE)})
     rate = given.rate
     if not rate:
         rate = int(0.7 * result(bench(given.binary, folder, process, "max", 4))["per_second"])
     stub = control_grpc.ModelControlServiceStub(grpc.insecure_channel(CONTROL))
     commits, known = [(0, 2)], [0]
     first, spreads, whole, ratios, costs = 0, [], [], [], []
-    done = 0
-    for round_ in range(given.rounds):
-        swaps = given.swaps // given.rounds
-        checkers = [Checker(known) for _ in range(2)]
-        for checker in checkers:
-            checker.start()
-        alone = result(bench(given.binary, folder, process, rate, 6))
-        first = first or resident(process)
-        load = bench(given.binary, folder, process, rate, 6)
+    def swap_beside(load, count):
+        """So many swaps while a load runs; what came of the load."""
         time.sleep(1.5)  # it warms up for a second
-        for swap in range(swaps):
+        for _ in range(count):
             version = 1 if commits[-1][1] == 2 else 2
             began = time.monotonic()
             answer = stub.Swap(control.ControlRequest(
@@ -165,23 +159,35 @@ def measure(given, folder, process):
             commits.append((answer.epoch, version))
             known[0] = answer.epoch
             spreads.append(answer.spread_nanoseconds / 1000)
-            done += 1
-            time.sleep(max(0, 5 / swaps - (time.monotonic() - began)))
-        beside = result(load)
+            time.sleep(max(0, 5 / count - (time.monotonic() - began)))
+        return result(load)
+
+    for round_ in range(given.rounds):
+        count = given.swaps // given.rounds // 2
+        # What swaps cost others: nobody but them and the load.
+        before = result(bench(given.binary, folder, process, rate, 7))
+        first = first or resident(process)
+        after = swap_beside(bench(given.binary, folder, process, rate, 7), count)
+        ratios.append(after["latency_microseconds"]["p99.9"] / before["latency_microseconds"]["p99.9"])
+        costs.append((before["server_cpu_microseconds_per_request"], after["server_cpu_microseconds_per_request"]))
+        # What callers see of them: checkers ask as fast as they can, beside the same load.
+        checkers = [Checker(known) for _ in range(2)]
+        for checker in checkers:
+            checker.start()
+        swap_beside(bench(given.binary, folder, process, rate, 7), count)
         for checker in checkers:
             checker.over.set()
             checker.join()
         wrong = check(commits, checkers)
         assert not wrong, wrong[:10]
-        before, after = alone["latency_microseconds"], beside["latency_microseconds"]
-        ratios.append(after["p99.9"] / before["p99.9"])
-        costs.append((alone["server_cpu_microseconds_per_request"], beside["server_cpu_microseconds_per_request"]))
-        print(f"round {round_ + 1}: {rate}/s; p99.9 alone {before['p99.9']:.0f} us, beside {swaps} swaps {after['p99.9']:.0f} us, "
-              f"{ratios[-1]:.2f} times; p50 {before['p50']:.0f} and {after['p50']:.0f} us; "
-              f"{sum(len(checker.seen) for checker in checkers)} answers checked; resident {resident(process):.1f} MB", flush=True)
+        alone, beside = before["latency_microseconds"], after["latency_microseconds"]
+        print(f"round {round_ + 1}: {rate:.0f}/s; p99.9 alone {alone['p99.9']:.0f} us, beside {count} swaps {beside['p99.9']:.0f} us, "
+              f"{ratios[-1]:.2f} times; p50 {alone['p50']:.0f} and {beside['p50']:.0f} us; "
+              f"{sum(len(checker.seen) for checker in checkers)} answers checked beside as many more; "
+              f"resident {resident(process):.1f} MB", flush=True)
     spreads.sort()
     whole.sort()
-    print(f"{done} swaps, no call failed, every answer of its commit; commit to every shard p50 {spreads[len(spreads) // 2]:.0f} us, "
+    print(f"{len(whole)} swaps, no call failed, every answer of its commit; commit to every shard p50 {spreads[len(spreads) // 2]:.0f} us, "
           f"p99 {spreads[int(len(spreads) * 0.99)]:.0f} us; the order itself p50 {whole[len(whole) // 2] * 1e3:.1f} ms; "
           f"p99.9 ratio median {statistics.median(ratios):.2f}; resident {first:.1f} MB at first, {resident(process):.1f} MB now; "
           f"CPU a request {costs[0][0]:.2f} us at first, {costs[-1][0]:.2f} at the end")

@@ -1,0 +1,246 @@
+// Enters: what a server begins with, and orders to load. Leaves: versions in memory, or why not.
+import Memory
+import Models
+import Reactor
+import Repository
+import Serving
+import Tensors
+
+extension ModelControl {
+    // MARK: - The start
+
+    /// A version that the server begins with.
+    public struct FirstLoad: Sendable {
+        let model: String
+        let version: Int64
+        let isLive: Bool
+        let hasSlot: Bool
+    }
+
+    /// What the server begins with: what was served when it ended, else what the policy of each model wants, the highest live.
+    /// Until they are loaded callers are told so.
+    /// - Returns: the versions to load; those that are to be live come first, those that the last process may have ended by
+    ///   come last.
+    public func begin(_ plans: [ModelPlan]) -> [FirstLoad] {
+        state.withLock { state in
+            var loads: [FirstLoad] = []
+            for plan in plans {
+                var record: ModelRecord<Servable> = state.desired.models[plan.name]?.record(plan.name) ?? plan.record()
+                // What an earlier start unloaded could never be loaded.
+                if mode == .fixed && record.standings.isEmpty { record = plan.record() }
+                state.roster.models[plan.name] = record
+                state.plans[plan.name] = plan
+                endRollout(of: record, &state)
+                loads += record.standings.map {
+                    FirstLoad(
+                        model: plan.name, version: $0.number, isLive: $0.number == record.wanted,
+                        hasSlot: $0.slot != nil)
+                }
+            }
+            commit(state)
+            let sorted = loads.filter(\.isLive) + loads.filter { !$0.isLive }
+            return sorted.filter { !isSuspect($0) } + sorted.filter(isSuspect)
+        }
+    }
+
+    /// What was being rolled out when the server ended was not judged to its end: the live version has all calls.
+    private func endRollout(of record: ModelRecord<Servable>, _ state: inout State) {
+        guard let version = state.desired.models[record.name]?.rollout else { return }
+        state.desired.note(
+            record,
+            Desired.Event(
+                timeMilliseconds: Clock.wallMilliseconds(), verb: "abort", from: record.wanted, to: record.wanted,
+                epoch: directory.catalog.epoch, author: Signed.server,
+                reason: "the server ended while version \(version) was rolled out", steps: []))
+    }
+
+    private func isSuspect(_ load: FirstLoad) -> Bool {
+        attempts.isSuspect(Attempts.Key(model: load.model, version: load.version))
+    }
+
+    /// Loads one of those. `place`: how many have ended with it, of how many.
+    public func load(_ first: FirstLoad, place: () -> (ended: Int, of: Int)) {
+        guard let plan = state.withLock({ $0.plans[first.model] }) else { return }
+        // What may be why the last process ended is tried outside this one, and alone: if it is, nobody else is blamed.
+        if isSuspect(first) {
+            suspects.withLock { _ in load(first, plan, .full, place) }
+        } else {
+            load(first, plan, .own, place)
+        }
+    }
+
+    /// What was live when the server ended is live again whatever its gates say: they are for what is new.
+    private func load(_ first: FirstLoad, _ plan: ModelPlan, _ care: Care, _ place: () -> (ended: Int, of: Int)) {
+        do throws(OrderError) {
+            try bring(plan, first.version, care, place: place) { (state, loaded) in
+                var next = state
+                _ = next.roster.models[first.model]?.arrived(loaded.version, displaces: first.hasSlot)
+                return install(next, in: &state)
+            }
+        } catch {}  // It was reported.
+    }
+
+    /// From now on a load that does not end is nobody's fault: the process was asked to end.
+    public func leave() { attempts.leave() }
+
+    // MARK: - Loading
+
+    func load(
+        _ model: String, _ version: Int64?, _ signed: Signed, _ verb: String, isByItself: Bool
+    ) throws(OrderError) -> Outcome {
+        let plan = try plan(of: model)
+        guard let number = version ?? plan.versions.last else { throw .noVersion(model: model) }
+        guard plan.versions.contains(number) else {
+            throw .unknownVersion(model: model, version: number, available: plan.versions)
+        }
+        let done = try state.withLock { (state) throws(OrderError) -> Outcome? in
+            var record = state.roster.models[model] ?? ModelRecord(name: model, labels: plan.configuration.labels)
+            let present = record.standing(number)?.state
+            if present?.isComing ?? false { throw .busy(model: model, version: number) }
+            if signed.isDryRun || present?.isServing ?? false {
+                let step =
+                    present?.isServing ?? false
+                    ? "version \(number) of model '\(model)' is loaded already"
+                    : "version \(number) of model '\(model)' would be loaded beside what is served"
+                return Outcome(
+                    epoch: directory.catalog.epoch, spreadNanoseconds: 0, decision: Decision(changes: [], steps: [step])
+                )
+            }
+            record.begin(number)
+            state.roster.models[model] = record
+            state.plans[model] = plan
+            commit(state)
+            return nil
+        }
+        if let done { return done }
+        if !isByItself { attempts.lift(Attempts.Key(model: model, version: number)) }
+        var decision = Decision(changes: [], steps: [])
+        func arrive(_ state: inout State, _ loaded: LoadedVersion) throws(OrderError) -> Commit {
+            var next = state
+            let before = next.roster.models[model]?.live
+            let isFit = loaded.version.faults.isEmpty
+            let gone =
+                next.roster.models[model]?
+                .arrived(loaded.version, keeping: plan.keepsDisplaced, mayGoLive: isFit) ?? []
+            let after = next.roster.models[model]?.live
+            decision.changes = [Decision.Change(model: model, from: before, to: after)]
+            decision.steps = loaded.steps(plan) + gone.map { "version \($0) of model '\(model)' goes" }
+            let place =
+                after == number
+                ? "answers" : after.map { "is ready beside version \($0), which answers" } ?? "is ready; none is live"
+            decision.steps.append("version \(number) of model '\(model)' \(place)")
+            return try settle(&state, next, decision, signed, verb)
+        }
+        let committed = try bring(plan, number, .full, place: { nil }, arrive: arrive)
+        return Outcome(epoch: committed.epoch, spreadNanoseconds: spread(committed), decision: decision)
+    }
+
+    func plan(of model: String) throws(OrderError) -> ModelPlan {
+        do throws(RepositoryError) {
+            if let folder = try loader.repository.folder(of: model) { return loader.plan(folder) }
+        } catch {
+            // It names files by their places in the repository.
+            if case .modelName = error {} else { throw .repository(reason: error.description) }
+        }
+        throw .unknownModel(model)
+    }
+
+    /// Brings a version into memory beside what is served, and reports. `arrive` commits, under the lock, what becomes of it.
+    @discardableResult
+    private func bring(
+        _ plan: ModelPlan, _ number: Int64, _ care: Care, place: () -> (ended: Int, of: Int)?,
+        arrive: (inout State, LoadedVersion) throws(OrderError) -> Commit
+    ) throws(OrderError) -> Commit {
+        let began = Clock.now()
+        var report = LoadReport(model: plan.name, version: number)
+        var isLeftAlone = false
+        let result = Result { () throws(OrderError) in
+            try bring(plan, number, care, arrive, &report, &isLeftAlone)
+        }
+        if case .failure(let error) = result {
+            let reason: String
+            switch error {
+            case .loadFailed(_, _, let ours): reason = ours
+            case .notKept:
+                // Callers are told what fails it, and not where our files lie.
+                reason = "that it is loaded could not be kept for the next start"
+                report.log = error.sentence
+            default: reason = error.sentence
+            }
+            report.failure = reason
+            state.withLock { state in
+                state.roster.models[plan.name]?.failed(number, reason)
+                if isLeftAlone { state.roster.models[plan.name]?.gaveUp(number) }
+                commit(state)
+            }
+        }
+        report.nanoseconds = Clock.now() - began
+        _ = hooks.spread(directory.catalog.epoch)
+        report.place = place()
+        // What the server begins with was told of at the start.
+        if report.place == nil { report.note = plan.note }
+        hooks.report(report)
+        return try result.get()
+    }
+
+    /// How much a version is looked at before it is loaded here.
+    private enum Care {
+        /// Its own gates.
+        case own
+        /// It is tried in a process of its own first, and compared with what is live.
+        case full
+    }
+
+    private func bring(
+        _ plan: ModelPlan, _ number: Int64, _ care: Care,
+        _ arrive: (inout State, LoadedVersion) throws(OrderError) -> Commit,
+        _ report: inout LoadReport, _ isLeftAlone: inout Bool
+    ) throws(OrderError) -> Commit {
+        let key = Attempts.Key(model: plan.name, version: number)
+        if let reason = attempts.quarantine(key) {
+            isLeftAlone = true
+            throw .loadFailed(model: plan.name, version: number, reason: reason)
+        }
+        let loaded: LoadedVersion
+        do throws(LoadError) {
+            loaded = try load(plan, number, care)
+            attempts.ended(key)
+        } catch {
+            report.log = error.log
+            let last = attempts.failed(key, error.sentence)
+            isLeftAlone = last != nil
+            throw .loadFailed(model: plan.name, version: number, reason: last ?? error.sentence)
+        }
+        report.gates = loaded.gates
+        report.digest = loaded.hexDigest
+        report.manifest = loaded.manifest
+        report.bytes = loaded.bytes
+        let (made, slot) = try state.withLock { (state) throws(OrderError) in
+            // Whoever unloaded it while it was on its way has the last word.
+            guard state.roster.models[plan.name]?.standing(number)?.state.isComing ?? false else {
+                throw .loadFailed(model: plan.name, version: number, reason: "it was unloaded meanwhile")
+            }
+            let made = try arrive(&state, loaded)
+            return (made, state.roster.models[plan.name]?.standing(number)?.slot)
+        }
+        report.slot = slot
+        return made
+    }
+
+    private func load(_ plan: ModelPlan, _ number: Int64, _ care: Care) throws(LoadError) -> LoadedVersion {
+        var check = VersionLoader.Check.own
+        if case .full = care {
+            let tried = try loader.probe(plan, number)
+            check = .beside(
+                live: directory.catalog.entry(named: plan.name)?.live?.version?.model, tried: tried)
+        }
+        // What needs no runtime ends no process.
+        if plan.needsRuntime { attempts.begin(Attempts.Key(model: plan.name, version: number)) }
+        return try loader.load(plan, number, checking: check) {
+            state.withLock { state in
+                state.roster.models[plan.name]?.warming(number)
+                commit(state)
+            }
+        }
+    }
+}
