@@ -56,12 +56,14 @@ public struct Desired: Codable, Sendable, Equatable {
     /// What `record` is now, and what made it that.
     mutating func note<Loaded>(_ record: ModelRecord<Loaded>, _ event: Event) {
         var model = models[record.name] ?? Model()
+        // What stands in none and is on its way since the start is not lost by an order that comes meanwhile.
+        let comingOthers = Set(model.others)
         model.slots = [:]
         model.others = []
         for standing in record.standings {
             if let slot = standing.slot {
                 model.slots["\(slot.name)"] = standing.number
-            } else if standing.state.isServing {
+            } else if standing.state.isServing || standing.state.isComing && comingOthers.contains(standing.number) {
                 model.others.append(standing.number)
             }
         }
@@ -85,15 +87,23 @@ extension Desired.Model {
     /// Its versions, all of them on their way.
     func record<Loaded>(_ name: String) -> ModelRecord<Loaded> {
         var places: [Slot: Int64] = [:]
-        for slot in Slot.allCases { places[slot] = slots["\(slot.name)"] }
+        for slot in Slot.allCases {
+            // No version stands in two places.
+            guard let number = slots["\(slot.name)"], !places.values.contains(number) else { continue }
+            places[slot] = number
+        }
+        let others = Set(others).subtracting(places.values).sorted()
         var split: Split?
         if let shares, rollout == nil {
             let known = shares.compactMap { (version, percent) in Int64(version).map { ($0, percent) } }
-            split = Split(shares: Dictionary(known) { first, _ in first }, salt: salt ?? 0)
+            // Who edits the file by hand is not to stop the server.
+            if known.allSatisfy({ 1...100 ~= $0.1 }), known.map(\.1).reduce(0, +) == 100 {
+                split = Split(shares: Dictionary(known) { first, _ in first }, salt: salt ?? 0)
+            }
         }
         return ModelRecord(
             name: name, slots: places, others: others, live: live, previous: previous, labels: labels, split: split,
-            mirrorPercent: mirrorPercent ?? 0)
+            mirrorPercent: min(100, max(0, mirrorPercent ?? 0)))
     }
 }
 

@@ -72,7 +72,7 @@ extension ModelControl {
     /// What was live when the server ended is live again whatever its gates say: they are for what is new.
     private func load(_ first: FirstLoad, _ plan: ModelPlan, _ care: Care, _ place: () -> (ended: Int, of: Int)) {
         do throws(OrderError) {
-            try bring(plan, first.version, care, place: place) { (state, loaded) in
+            try bring(plan, first.version, care, 0, place: place) { (state, loaded) in
                 var next = state
                 _ = next.roster.models[first.model]?.arrived(loaded.version, displaces: first.hasSlot)
                 return install(next, in: &state)
@@ -93,6 +93,7 @@ extension ModelControl {
         guard plan.versions.contains(number) else {
             throw .unknownVersion(model: model, version: number, available: plan.versions)
         }
+        var ownLoad = UInt64(0)
         let done = try state.withLock { (state) throws(OrderError) -> Outcome? in
             var record = state.roster.models[model] ?? ModelRecord(name: model, labels: plan.configuration.labels)
             let present = record.standing(number)?.state
@@ -106,7 +107,9 @@ extension ModelControl {
                     epoch: directory.catalog.epoch, spreadNanoseconds: 0, decision: Decision(changes: [], steps: [step])
                 )
             }
-            record.begin(number)
+            state.loads += 1
+            ownLoad = state.loads
+            record.begin(number, load: ownLoad)
             state.roster.models[model] = record
             state.plans[model] = plan
             commit(state)
@@ -131,7 +134,7 @@ extension ModelControl {
             decision.steps.append("version \(number) of model '\(model)' \(place)")
             return try settle(&state, next, decision, signed, verb)
         }
-        let committed = try bring(plan, number, .full, place: { nil }, arrive: arrive)
+        let committed = try bring(plan, number, .full, ownLoad, place: { nil }, arrive: arrive)
         return Outcome(epoch: committed.epoch, spreadNanoseconds: spread(committed), decision: decision)
     }
 
@@ -148,14 +151,14 @@ extension ModelControl {
     /// Brings a version into memory beside what is served, and reports. `arrive` commits, under the lock, what becomes of it.
     @discardableResult
     private func bring(
-        _ plan: ModelPlan, _ number: Int64, _ care: Care, place: () -> (ended: Int, of: Int)?,
+        _ plan: ModelPlan, _ number: Int64, _ care: Care, _ ownLoad: UInt64, place: () -> (ended: Int, of: Int)?,
         arrive: (inout State, LoadedVersion) throws(OrderError) -> Commit
     ) throws(OrderError) -> Commit {
         let began = Clock.now()
         var report = LoadReport(model: plan.name, version: number)
         var isLeftAlone = false
         let result = Result { () throws(OrderError) in
-            try bring(plan, number, care, arrive, &report, &isLeftAlone)
+            try bring(plan, number, care, ownLoad, arrive, &report, &isLeftAlone)
         }
         if case .failure(let error) = result {
             let reason: String
@@ -169,6 +172,7 @@ extension ModelControl {
             }
             report.failure = reason
             state.withLock { state in
+                guard state.roster.models[plan.name]?.standing(number)?.load == ownLoad else { return }
                 state.roster.models[plan.name]?.failed(number, reason)
                 if isLeftAlone { state.roster.models[plan.name]?.gaveUp(number) }
                 commit(state)
@@ -192,7 +196,7 @@ extension ModelControl {
     }
 
     private func bring(
-        _ plan: ModelPlan, _ number: Int64, _ care: Care,
+        _ plan: ModelPlan, _ number: Int64, _ care: Care, _ ownLoad: UInt64,
         _ arrive: (inout State, LoadedVersion) throws(OrderError) -> Commit,
         _ report: inout LoadReport, _ isLeftAlone: inout Bool
     ) throws(OrderError) -> Commit {
@@ -203,7 +207,7 @@ extension ModelControl {
         }
         let loaded: LoadedVersion
         do throws(LoadError) {
-            loaded = try load(plan, number, care)
+            loaded = try load(plan, number, care, ownLoad)
             attempts.ended(key)
         } catch {
             report.log = error.log
@@ -217,7 +221,8 @@ extension ModelControl {
         report.bytes = loaded.bytes
         let (made, slot) = try state.withLock { (state) throws(OrderError) in
             // Whoever unloaded it while it was on its way has the last word.
-            guard state.roster.models[plan.name]?.standing(number)?.state.isComing ?? false else {
+            let standing = state.roster.models[plan.name]?.standing(number)
+            guard let standing, standing.state.isComing, standing.load == ownLoad else {
                 throw .loadFailed(model: plan.name, version: number, reason: "it was unloaded meanwhile")
             }
             let made = try arrive(&state, loaded)
@@ -227,7 +232,9 @@ extension ModelControl {
         return made
     }
 
-    private func load(_ plan: ModelPlan, _ number: Int64, _ care: Care) throws(LoadError) -> LoadedVersion {
+    private func load(
+        _ plan: ModelPlan, _ number: Int64, _ care: Care, _ ownLoad: UInt64
+    ) throws(LoadError) -> LoadedVersion {
         var check = VersionLoader.Check.own
         if case .full = care {
             let tried = try loader.probe(plan, number)
@@ -238,6 +245,7 @@ extension ModelControl {
         if plan.needsRuntime { attempts.begin(Attempts.Key(model: plan.name, version: number)) }
         return try loader.load(plan, number, checking: check) {
             state.withLock { state in
+                guard state.roster.models[plan.name]?.standing(number)?.load == ownLoad else { return }
                 state.roster.models[plan.name]?.warming(number)
                 commit(state)
             }

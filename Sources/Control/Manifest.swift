@@ -42,7 +42,6 @@ public struct ManifestError: Error, Equatable {
 
 extension Manifest {
     public static let fileName = "manifest.json"
-    static let modelFile = "model.onnx"
 
     /// `path`: what errors call it.
     public init(_ bytes: [UInt8], path: String) throws(ManifestError) {
@@ -73,13 +72,13 @@ extension Manifest {
     }
 
     /// The model's file is the one that was meant.
-    func check(_ digest: Digest, path: String) throws(ManifestError) {
-        guard let file = file(Self.modelFile) else {
-            throw ManifestError(sentence: "'\(path)' does not name \(Self.modelFile): write it anew")
+    func check(_ digest: Digest, of name: String, path: String) throws(ManifestError) {
+        guard let file = file(name) else {
+            throw ManifestError(sentence: "'\(path)' does not name \(escaped(name)): write it anew")
         }
         guard file.sha256.lowercased() == digest.hex else {
             throw ManifestError(
-                sentence: "'\(path)' names a \(Self.modelFile) of sha256 "
+                sentence: "'\(path)' names a \(escaped(name)) of sha256 "
                     + "\(escaped(String(file.sha256.prefix(64)))), and the file's is \(digest.hex): copy it again, or write the manifest anew"
             )
         }

@@ -63,6 +63,8 @@ public final class ModelControl: Sendable {
         var desired: Desired
         /// Out of the catalog, and perhaps still in use.
         var draining: [Version<Servable>] = []
+        /// How many loads were ordered.
+        var loads: UInt64 = 0
         /// By model.
         var rollouts: [String: RunningRollout] = [:]
     }
@@ -164,7 +166,9 @@ public final class ModelControl: Sendable {
         var next = next
         next.rollouts = next.rollouts.filter { next.roster.models[$0.key]?.rollout == $0.value.version }
         let kept = Set(next.roster.versions.map(ObjectIdentifier.init))
-        next.draining += state.roster.versions.filter { !kept.contains(ObjectIdentifier($0)) }
+        let leaving = state.roster.versions.filter { !kept.contains(ObjectIdentifier($0)) }
+        for version in leaving { version.model.leave() }
+        next.draining += leaving
         state = next
         return commit(state)
     }

@@ -11,8 +11,10 @@ import Tensors
 struct RunningRollout: Sendable {
     let version: Int64
     var judge: Judge
-    /// What the process held when it began.
-    let memoryBytes: Int
+    /// What the process held when it began, or when a version came last.
+    var memoryBytes: Int
+    /// No two begin at the same time.
+    let began = Clock.now()
 }
 
 extension Signed {
@@ -34,7 +36,7 @@ extension ModelControl {
         if let problem = policy.problem { throw .badPolicy(problem) }
         let percent = policy.percents[0]
         let salt = UInt64.random(in: .min ... .max)
-        return try change(signed, "rollout") { (state) throws(OrderError) in
+        let outcome = try change(signed, "rollout") { (state) throws(OrderError) in
             var decision = try state.roster.rollout(model, version, percent: percent, isForced: isForced, salt: salt)
             guard let version = state.roster.models[model]?.rollout else { return decision }
             if state.rollouts[model] != nil { throw .rolloutIsOn(model: model, version: version) }
@@ -44,6 +46,15 @@ extension ModelControl {
             decision.steps.append("steps: \(steps), then it is live; it is taken back by itself if it is worse")
             return decision
         }
+        if !signed.isDryRun { countAfresh(model, from: outcome.epoch) }
+        return outcome
+    }
+
+    /// Calls that were dealt out before this commit are not counted: they were dealt out by other shares.
+    private func countAfresh(_ model: String, from epoch: UInt64) {
+        for standing in directory.catalog.entry(named: model)?.standings ?? [] {
+            standing.version?.model.seen.begin(epoch: epoch)
+        }
     }
 
     /// Looks at every rollout once. To be called every few milliseconds, by one thread.
@@ -51,44 +62,51 @@ extension ModelControl {
     public func judge() -> (isRunning: Bool, lines: [String]) {
         struct Due {
             let model: String
-            let version: Int64
+            let rollout: RunningRollout
             let verdict: Verdict
         }
         let memory = residentBytes()
         let due = state.withLock { state -> [Due] in
-            state.rollouts.keys.sorted().compactMap { model in
+            let isLoading = state.roster.models.values.contains { $0.standings.contains { $0.state.isComing } }
+            return state.rollouts.keys.sorted().compactMap { model in
                 guard var running = state.rollouts[model], let record = state.roster.models[model],
                     let live = record.live.flatMap({ record.standing($0) })?.version?.model,
                     let canary = record.standing(running.version)?.version?.model
                 else { return nil }
+                // What others load is not its doing.
+                if isLoading { running.memoryBytes = memory }
                 let verdict = running.judge.look(
                     now: Clock.now(), live: live.seen.counts, canary: canary.seen.counts,
                     memoryBytes: memory - running.memoryBytes)
                 state.rollouts[model] = running
-                return Due(model: model, version: running.version, verdict: verdict)
+                return Due(model: model, rollout: running, verdict: verdict)
             }
         }
         var lines: [String] = []
         for due in due {
-            if let line = carryOut(due.verdict, due.model, due.version) { lines.append(line) }
+            if let line = carryOut(due.verdict, due.model, due.rollout) { lines.append(line) }
         }
         return (state.withLock { !$0.rollouts.isEmpty }, lines)
     }
 
-    private func carryOut(_ verdict: Verdict, _ model: String, _ version: Int64) -> String? {
+    private func carryOut(_ verdict: Verdict, _ model: String, _ rollout: RunningRollout) -> String? {
+        let version = rollout.version
         let name = "version \(version) of model '\(model)'"
         do throws(OrderError) {
             switch verdict {
             case .hold: return nil
             case .advance(let percent):
                 let reason = "the step before was passed"
-                _ = try change(.byItself(reason), "rollout") { (state) throws(OrderError) in
-                    try state.roster.rollout(model, version, percent: percent, isForced: true, salt: 0)
+                let outcome = try change(.byItself(reason), "rollout") { (state) throws(OrderError) in
+                    try state.check(rollout, of: model)
+                    return try state.roster.rollout(model, version, percent: percent, isForced: true, salt: 0)
                 }
+                countAfresh(model, from: outcome.epoch)
                 return "\(name) passed a step, and gets \(percent) %"
             case .succeed:
                 _ = try change(.byItself("all steps were passed"), "promote") { (state) throws(OrderError) in
-                    try state.roster.promote(model)
+                    try state.check(rollout, of: model)
+                    return try state.roster.promote(model)
                 }
                 return "\(name) passed all steps, and is live"
             case .fail(let reason):
@@ -114,10 +132,17 @@ extension ModelControl {
     }
 }
 
+extension ModelControl.State {
+    /// Somebody may have ended it, or begun another, since it was judged.
+    fileprivate func check(_ rollout: RunningRollout, of model: String) throws(OrderError) {
+        guard rollouts[model]?.began == rollout.began else { throw .noRollout(model: model) }
+    }
+}
+
 /// What the process holds in memory.
 private func residentBytes() -> Int {
     guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
     let fields = text.split(separator: " ")
     guard fields.count > 1, let pages = Int(fields[1]) else { return 0 }
-    return pages * 4096
+    return pages * sysconf(CInt(_SC_PAGESIZE))
 }

@@ -22,6 +22,9 @@ public struct ModelPlan: Sendable {
     /// What of its configuration was passed over, for the log.
     public var note: String? { configuration.triton?.warning }
 
+    /// What the file of each version is called.
+    var modelFile: String { configuration.triton?.modelFile ?? "model.onnx" }
+
     public var needsRuntime: Bool { failure == nil && configuration.engine == .onnx }
 
     /// The versions that its policy wants, on their way: the highest into blue, to be live, the next into green, the others
@@ -159,7 +162,7 @@ public struct VersionLoader: Sendable {
         case .identity: engine = .identity(IdentityModel())
         case .onnx:
             let file = try open(plan, number)
-            manifest = try checkManifest(file, plan.name, number)
+            manifest = try checkManifest(file, plan, number)
             (digest, hex, bytes) = (file.digest.bytes, file.digest.hex, file.byteCount)
             if let tried = check.tried, tried.digest != hex {
                 throw LoadError(
@@ -192,10 +195,11 @@ public struct VersionLoader: Sendable {
     }
 
     /// Where there is a manifest the file must be the one that it names.
-    private func checkManifest(_ file: ModelFile, _ model: String, _ version: Int64) throws(LoadError) -> Manifest? {
+    private func checkManifest(_ file: ModelFile, _ plan: ModelPlan, _ version: Int64) throws(LoadError) -> Manifest? {
         do throws(ManifestError) {
-            let manifest = try repository.readManifest(model, version)
-            try manifest?.check(file.digest, path: "\(model)/\(version)/\(Manifest.fileName)")
+            let manifest = try repository.readManifest(plan.name, version)
+            try manifest?.check(
+                file.digest, of: plan.modelFile, path: "\(plan.name)/\(version)/\(Manifest.fileName)")
             return manifest
         } catch {
             throw LoadError(
@@ -240,7 +244,7 @@ public struct VersionLoader: Sendable {
     private func open(_ plan: ModelPlan, _ version: Int64) throws(LoadError) -> ModelFile {
         do throws(RepositoryError) {
             return try repository.open(
-                model: plan.name, version: version, file: plan.configuration.triton?.modelFile)
+                model: plan.name, version: version, file: plan.modelFile)
         } catch {
             throw LoadError(sentence: "its file cannot be used; the server's log says why", log: error.description)
         }

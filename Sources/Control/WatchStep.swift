@@ -13,6 +13,9 @@ struct WatchedModel: Sendable {
     var isPinned = false
     /// Unloaded by an order, or in favour of what an order loaded: not loaded again without one.
     var aside: Set<Int64> = []
+    /// Versions with a share of the calls, or that repeat them: an order wants them, and no other live.
+    var shared: Set<Int64> = []
+    var isDivided = false
     /// An order unloaded all of it.
     var isLeftAlone = false
 }
@@ -56,7 +59,7 @@ extension WatchedModel {
             if let step = untried(.load(number)) { return step }
         }
         // A live version stays although its files are gone, or lower ones remain.
-        if let target = chosen.first(where: isServing), target != live, !isPinned,
+        if let target = chosen.first(where: isServing), target != live, !isPinned, !isDivided,
             live.map({ target > $0 || folder.present.contains($0) }) ?? true,
             let step = untried(.makeLive(target))
         {
@@ -69,8 +72,9 @@ extension WatchedModel {
             case .unload: false
             }
         }
-        for number in standings.keys.sorted() where number != live {
-            let isOutside = hasChanged && !chosen.contains(number) && !labelled.contains(number)
+        for number in standings.keys.sorted() where number != live && !shared.contains(number) {
+            let isOutside =
+                hasChanged && !chosen.contains(number) && !labelled.contains(number)
             guard isOutside || folder.gone.contains(number) else { continue }
             if let step = untried(.unload(number)) { return step }
         }
@@ -81,7 +85,8 @@ extension WatchedModel {
     func superfluous(_ settled: some Sequence<Int64>, keep count: Int, _ folder: WatchedFolder) -> [Int64] {
         // Of what nobody serves everything may still be needed.
         guard live != nil else { return [] }
-        let needed = labelled.union(standings.keys).union(chosen(folder)).union([previous].compactMap(\.self))
+        let needed = labelled.union(shared).union(standings.keys).union(chosen(folder)).union(
+            [previous].compactMap(\.self))
         return settled.sorted(by: >).dropFirst(count).filter { !needed.contains($0) }
     }
 }

@@ -188,7 +188,16 @@ public final class Watcher: @unchecked Sendable {
                 next = min(next, max(end, now + Self.restNanoseconds / 4))
                 continue
             }
-            if needsFile && !stamp.hasModel || sightings.isFailed(name) { continue }
+            if needsFile && !stamp.has(plan.modelFile) { continue }
+            if sightings.isFailed(name) {
+                switch control.nextTry(plan.name, number) {
+                case .now: break
+                case .after(let nanoseconds):
+                    next = min(next, now + nanoseconds)
+                    continue
+                case .never: continue
+                }
+            }
             folder.watched.complete.insert(number)
         }
         for number in model.standings.keys where number != 0 && !plan.versions.contains(number) {

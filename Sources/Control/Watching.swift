@@ -51,6 +51,11 @@ extension ModelControl {
                 model.live = record.live
                 model.previous = record.previous
                 model.labelled = Set(record.labels.values)
+                model.isDivided = record.split != nil
+                model.shared = Set(record.split?.shares.keys.map { $0 } ?? [])
+                if record.mirrorPercent > 0 {
+                    model.shared.formUnion(record.standings.filter { $0.slot == .shadow }.map(\.number))
+                }
                 models[record.name] = model
             }
             for (name, kept) in state.desired.models {

@@ -67,9 +67,9 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
     // MARK: - What happens to versions
 
     /// It is on its way, without a slot; `arrived` gives it one.
-    public mutating func begin(_ number: Int64) {
+    public mutating func begin(_ number: Int64, load: UInt64 = 0) {
         standings.removeAll { $0.number == number }
-        standings.append(Standing<Model>(loading: number, slot: nil))
+        standings.append(Standing<Model>(loading: number, slot: nil, load: load))
         // Who waits for what failed waits in vain.
         if live == nil, !(wanted.flatMap(standing)?.state.isComing ?? false) { wanted = number }
     }
@@ -98,6 +98,8 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
         let displaced = standings.filter {
             slot != nil && $0.number != version.number && $0.slot == slot && $0.state != .live
         }.map(\.number)
+        // Who asks by a label gets what it points to.
+        let keeping = keeping.union(labels.values.filter { self.standing($0)?.state.isServing ?? false })
         let gone = displaced.filter { !keeping.contains($0) }
         for number in displaced where keeping.contains(number) { change(number) { $0.slot = nil } }
         standings.removeAll { gone.contains($0.number) }
@@ -106,6 +108,7 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
             $0.becomeReady(version)
         }
         if previous.map(gone.contains) ?? false { previous = nil }
+        if live == nil && wanted == version.number && split?.shares[version.number] == nil { endSplit() }
         if live == nil && wanted == version.number {
             if mayGoLive { promote(version.number) } else { wanted = nil }
         }
@@ -209,6 +212,7 @@ public struct Roster<Model: AnyObject & Sendable>: Sendable {
             }
             if !isForced { try check(target, against: from, in: record) }
             record.promote(target.number)
+            record.endSplit()
             models[change.model] = record
             decision.changes.append(Decision.Change(model: change.model, from: from, to: target.number))
             decision.steps.append(
@@ -274,6 +278,12 @@ public struct Roster<Model: AnyObject & Sendable>: Sendable {
             throw .versionNotLoaded(model: model, version: version, loaded: record.serving)
         }
         if live == version && !isForced { throw .isLive(model: model, version: version) }
+        if !isForced, record.rollout == version { throw .rolloutIsOn(model: model, version: version) }
+        if !isForced, let percent = record.split?.shares[version] {
+            throw .badShares(
+                "version \(version) of model '\(model)' gets \(percent) % of the calls: change that first, or say force"
+            )
+        }
         record.remove(version)
         models[model] = record
         return Decision(

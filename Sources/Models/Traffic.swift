@@ -47,7 +47,7 @@ extension Roster {
             guard parts[share.version] == nil else { throw .badShares("version \(share.version) is named twice") }
             parts[share.version] = share.percent
             let standing = try serving(share.version, in: record)
-            if !isForced, share.percent > 0 { try check(standing, against: live, in: record) }
+            if !isForced, share.percent > 0, share.version != live { try check(standing, against: live, in: record) }
         }
         let sum = parts.values.reduce(0, +)
         guard sum == 100 else { throw .badShares("the shares are \(sum) % together; they must be 100 %") }

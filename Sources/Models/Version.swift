@@ -36,9 +36,13 @@ public struct Standing<Model: AnyObject & Sendable>: Sendable {
     /// While it takes calls.
     public private(set) var version: Version<Model>?
 
+    /// Which load it is on its way by: a version may be unloaded and loaded anew while the first load goes on.
+    public let load: UInt64
+
     /// On its way into memory.
-    public init(loading number: Int64, slot: Slot?) {
+    public init(loading number: Int64, slot: Slot?, load: UInt64 = 0) {
         self.number = number
+        self.load = load
         self.slot = slot
         state = .loading
     }

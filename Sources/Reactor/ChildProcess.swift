@@ -51,7 +51,7 @@ public enum ChildProcess {
         var ours: End?
         while !watch.hasEnded {
             watch.read(waitingMilliseconds: lookMilliseconds)
-            guard ours == nil else { continue }
+            guard ours == nil, !watch.hasEnded else { continue }
             let resident = residentBytes(of: process)
             if Clock.now() - began > bounds.nanosecondsMax { ours = .tooLong }
             if resident > bounds.residentBytesMax { ours = .tooLarge(bytes: resident) }

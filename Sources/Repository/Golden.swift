@@ -88,9 +88,12 @@ extension Repository {
     /// `nil`: there is no file, or none that may be looked at.
     public func fileStamp(model: String, version: Int64) -> FileStamp? {
         guard Layout.isModelName(model) else { return nil }
-        guard let file = try? root.folder.open([model, String(version), Layout.modelFile], as: .file) else {
-            return nil
-        }
+        // A file that has another name changes its folder when it is replaced.
+        let place = [model, String(version)]
+        guard
+            let file = (try? root.folder.open(place + [Layout.modelFile], as: .file))
+                ?? (try? root.folder.open(place, as: .folder))
+        else { return nil }
         var info = stat()
         guard unsafe fstat(file.rawValue, &info) == 0 else { return nil }
         return FileStamp(

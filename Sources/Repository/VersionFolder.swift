@@ -17,7 +17,7 @@ public struct VersionStamp: Sendable, Equatable {
     /// By name, ascending.
     public let entries: [Entry]
 
-    public var hasModel: Bool { entries.contains { $0.name == Layout.modelFile } }
+    public func has(_ file: String) -> Bool { entries.contains { $0.name == file } }
     public var hasManifest: Bool { entries.contains { $0.name == Layout.manifestFile } }
 }
 
@@ -66,6 +66,8 @@ extension Repository {
         var files: [FileFacts] = []
         for name in try folder.names(entriesMax: limits.entriesMax, full: path)
         where !name.hasPrefix(Layout.manifestFile) && !Layout.isIgnored(name) {
+            // Golden files are not the model: they may come later.
+            if name == Self.goldenFolder { continue }
             let file = try ModelFile(
                 reading: folder.open([name], as: .file), path: name, bytesMax: limits.modelBytesMax, mayBeEmpty: true)
             files.append(FileFacts(name: name, bytes: file.byteCount, digest: file.digest))

@@ -8,11 +8,14 @@ public struct Counts: Sendable, Equatable {
     public var failed = 0
     /// Its queue was full, or it could not have been answered in time.
     public var refused = 0
+    /// Of those, what is evidence: of callers with a key the first of each.
+    public var firstFailed = 0
+    public var firstRefused = 0
     /// Answers with a number that is none.
     public var notFinite = 0
-    /// By `Bins.latency`, of answers.
+    /// By `Bins.latency`; of the answers of a turn the first.
     public var latency = [Int](repeating: 0, count: Bins.latencyCount)
-    /// By `Bins.value`, of answers.
+    /// By `Bins.value`; of callers with a key the first answer.
     public var values = [Int](repeating: 0, count: Bins.valueCount)
     /// By `Bins.shape`, of answers.
     public var shapes = [Int](repeating: 0, count: Bins.shapeCount)
@@ -24,14 +27,19 @@ public struct Counts: Sendable, Equatable {
         counts.calls -= earlier.calls
         counts.failed -= earlier.failed
         counts.refused -= earlier.refused
+        counts.firstFailed -= earlier.firstFailed
+        counts.firstRefused -= earlier.firstRefused
         counts.notFinite -= earlier.notFinite
-        for bin in counts.latency.indices { counts.latency[bin] -= earlier.latency[bin] }
-        for bin in counts.values.indices { counts.values[bin] -= earlier.values[bin] }
-        for bin in counts.shapes.indices { counts.shapes[bin] -= earlier.shapes[bin] }
+        // Bins are counted in 32 bits, and go round.
+        func difference(_ later: Int, _ earlier: Int) -> Int { Int(UInt32(truncatingIfNeeded: later &- earlier)) }
+        for bin in counts.latency.indices { counts.latency[bin] = difference(later.latency[bin], earlier.latency[bin]) }
+        for bin in counts.values.indices { counts.values[bin] = difference(later.values[bin], earlier.values[bin]) }
+        for bin in counts.shapes.indices { counts.shapes[bin] = difference(later.shapes[bin], earlier.shapes[bin]) }
         return counts
     }
 
-    public var answers: Int { calls - failed - refused }
+    /// Answers whose time was taken.
+    var timed: Int { latency.reduce(0, +) }
 
     /// The upper bound of the bin in which the quantile lies, in nanoseconds; `nil`: no answers.
     public func latencyNanoseconds(quantile: Double) -> Int64? {

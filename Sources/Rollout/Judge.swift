@@ -40,12 +40,20 @@ public struct Judge: Sendable {
     /// The evidence at which a gate fails: all gates of all steps together seldom do so wrongly.
     public var evidenceMax: Double { Double(Gate.Name.allCases.count * policy.percents.count) / policy.falseAlarms }
 
+    /// From this evidence on, a natural logarithm, one waits and sees: 20 : 1.
+    private static let suspicion = 2.995_732_273_553_991
+
     private var evidence = StepEvidence()
     private var stepBegan: Int64
     private var begin: (live: Counts, canary: Counts)?
     private var last = (live: Counts(), canary: Counts())
     /// Counts of the canary of late, each some calls after the one before: for what needs no statistics.
-    private var late: [(calls: Int, failed: Int)] = []
+    private var late: [(canary: Pair, live: Pair)] = []
+
+    private struct Pair {
+        var calls = 0
+        var failed = 0
+    }
 
     private struct StepEvidence {
         var errors = EventEvidence()
@@ -95,7 +103,7 @@ public struct Judge: Sendable {
         }
         let seconds = (now - stepBegan) / 1_000_000_000
         let place = "step \(step + 1) of \(policy.percents.count), \(percent) %"
-        if let gate = gates.first(where: { $0.isWorse && $0.evidence >= 20 }) {
+        if let gate = gates.first(where: \.isWorse) {
             return hold(seconds, "\(place): \(gate.finding); that may be chance still")
         }
         if allCanary.calls < policy.stepCalls {
@@ -113,8 +121,8 @@ public struct Judge: Sendable {
 
     private mutating func bet(live: Counts, canary: Counts, slow: Int?) {
         let share = Double(percent) / 100
-        evidence.errors.note(canary: canary.failed, live: live.failed, share: share)
-        evidence.refusals.note(canary: canary.refused, live: live.refused, share: share)
+        evidence.errors.note(canary: canary.firstFailed, live: live.firstFailed, share: share)
+        evidence.refusals.note(canary: canary.firstRefused, live: live.firstRefused, share: share)
         if let slow {
             evidence.latency.note(
                 canary: canary.latency[(slow + 1)...].reduce(0, +), live: live.latency[(slow + 1)...].reduce(0, +),
@@ -126,7 +134,7 @@ public struct Judge: Sendable {
 
     /// The bin beyond which a call is slow, by what the live version did so far. `nil`: too little to say.
     private func slowBin(_ live: Counts) -> Int? {
-        guard live.answers >= 100, let limit = slowNanoseconds(live) else { return nil }
+        guard live.timed >= 100, let limit = slowNanoseconds(live) else { return nil }
         return Bins.latency(nanoseconds: limit)
     }
 
@@ -144,21 +152,26 @@ public struct Judge: Sendable {
             return "memory grew by \(memoryBytes >> 20) MiB; allowed are \(policy.memoryBytesMax >> 20) MiB"
         }
         let window = 30
-        while late.count > 1, canary.calls - late[1].calls >= window { late.removeFirst() }
-        var before = (calls: 0, failed: 0)
-        if let first = late.first, canary.calls - first.calls >= window { before = first }
-        if late.last?.calls != canary.calls { late.append((canary.calls, canary.failed)) }
-        let (calls, failed) = (canary.calls - before.calls, canary.failed - before.failed)
-        // Where the live version's calls fail as well it is a matter of how often: that is for the gates.
-        if failed >= 5 && failed * 6 >= calls && live.failed * 100 <= live.calls {
-            return "\(failed) of its last \(calls) calls failed; of the live version's \(live.calls) \(live.failed) did"
+        while late.count > 1, canary.calls - late[1].canary.calls >= window { late.removeFirst() }
+        var before = (canary: Pair(), live: Pair())
+        if let first = late.first, canary.calls - first.canary.calls >= window { before = first }
+        if late.last?.canary.calls != canary.calls {
+            late.append(
+                (Pair(calls: canary.calls, failed: canary.failed), Pair(calls: live.calls, failed: live.failed)))
+        }
+        let (calls, failed) = (canary.calls - before.canary.calls, canary.failed - before.canary.failed)
+        let (liveCalls, liveFailed) = (live.calls - before.live.calls, live.failed - before.live.failed)
+        // Where the live version's calls fail as well in the same time it is a matter of how often: that is for the gates.
+        if failed >= 5 && failed * 6 >= calls && liveFailed * 100 <= liveCalls {
+            return "\(failed) of its last \(calls) calls failed; of the live version's \(liveCalls) \(liveFailed) did"
         }
         return nil
     }
 
     private func weigh(_ live: Counts, _ canary: Counts) -> [Gate] {
         func gate(_ name: Gate.Name, _ log: Double, _ isWorse: Bool, _ finding: String) -> Gate {
-            Gate(name: name, evidence: exp(min(log, 700)), finding: finding, isWorse: isWorse)
+            // What is one in twenty by chance is not worth a word.
+            Gate(name: name, evidence: exp(min(log, 700)), finding: finding, isWorse: isWorse && log >= Self.suspicion)
         }
         func rate(_ part: Int, _ whole: Int) -> Double { whole > 0 ? Double(part) / Double(whole) : 0 }
         func events(_ what: String, _ canaryCount: Int, _ liveCount: Int) -> String {
@@ -182,8 +195,9 @@ public struct Judge: Sendable {
                 events("were refused", canary.refused, live.refused)),
             gate(
                 .latency, evidence.latency.log,
-                rate(slowCanary, canary.answers) > max(0.01, rate(slowLive, live.answers)),
-                events("took longer than \(milliseconds) ms", slowCanary, slowLive)),
+                rate(slowCanary, canary.timed) > max(0.01, rate(slowLive, live.timed)),
+                "\(slowCanary) of \(canary.timed) answers took longer than \(milliseconds) ms; of the live version "
+                    + "\(slowLive) of \(live.timed)"),
             gate(
                 .answers, evidence.answers.log, evidence.answers.distance > policy.shiftMargin,
                 "its answers are distributed otherwise than the live version's, by \(percentText(evidence.answers.distance))"

@@ -12,29 +12,56 @@ public final class Seen: Sendable {
     private let latency = InlineArray<240, Atomic<UInt32>> { _ in Atomic(0) }
     private let values = InlineArray<1025, Atomic<UInt32>> { _ in Atomic(0) }
     private let shapes = InlineArray<64, Atomic<UInt32>> { _ in Atomic(0) }
+    private let firstFailures = Atomic<Int>(0)
+    private let firstRefusals = Atomic<Int>(0)
+    /// Keys of callers that were seen already, 4096 for each kind of event, by their hashes.
+    private let keys = InlineArray<192, Atomic<UInt64>> { _ in Atomic(0) }
+    private let since = Atomic<UInt64>(0)
 
     public init() {}
 
-    /// An answer left after so long. `isSketched`: what it is like is counted too.
-    public func answered(_ outputs: List<Tensor>, nanoseconds: Int64, isSketched: Bool) {
-        latency[Bins.latency(nanoseconds: nanoseconds)].add(1, ordering: .relaxed)
+    /// From now on calls are counted that were dealt out by this commit or a later one, and every key is new.
+    public func begin(epoch: UInt64) {
+        since.store(epoch, ordering: .relaxed)
+        for word in keys.indices { keys[word].store(0, ordering: .relaxed) }
+    }
+
+    /// Whether a call that was dealt out as of `epoch` is counted.
+    public func counts(_ epoch: UInt64) -> Bool { epoch >= since.load(ordering: .relaxed) }
+
+    private enum Kind: Int { case answer, failure, refusal }
+
+    /// All calls of a key go the same way, so of their coin there is one throw: only the first event of each kind is evidence.
+    private func isFirst(_ kind: Kind, _ key: UInt64?) -> Bool {
+        guard let key else { return true }
+        let bit = (key ^ key >> 32) & 4095
+        let mask = UInt64(1) << (bit & 63)
+        return keys[kind.rawValue * 64 + Int(bit >> 6)].bitwiseOr(mask, ordering: .relaxed).oldValue & mask == 0
+    }
+
+    /// An answer left. `key`: the hash of its caller's key; `nil`: it was dealt out by chance. `nanoseconds`: what it took;
+    /// `nil`: it is not evidence, because another call of its turn is.
+    public func answered(_ outputs: List<Tensor>, nanoseconds: Int64?, key: UInt64? = nil) {
         calls.add(1, ordering: .relaxed)
         let sketch = Sketch(outputs)
         if !sketch.isFinite { notFinite.add(1, ordering: .relaxed) }
-        guard isSketched else { return }
+        guard isFirst(.answer, key) else { return }
+        if let nanoseconds { latency[Bins.latency(nanoseconds: nanoseconds)].add(1, ordering: .relaxed) }
         shapes[Bins.shape(hash: sketch.shapes)].add(1, ordering: .relaxed)
         if sketch.isFinite { values[Bins.value(sketch.value)].add(1, ordering: .relaxed) }
     }
 
     /// The model's run failed.
-    public func failed() {
+    public func failed(key: UInt64? = nil) {
         failures.add(1, ordering: .relaxed)
+        if isFirst(.failure, key) { firstFailures.add(1, ordering: .relaxed) }
         calls.add(1, ordering: .relaxed)
     }
 
     /// The call was not run: too many wait, or it would have come too late.
-    public func refused() {
+    public func refused(key: UInt64? = nil) {
         refusals.add(1, ordering: .relaxed)
+        if isFirst(.refusal, key) { firstRefusals.add(1, ordering: .relaxed) }
         calls.add(1, ordering: .relaxed)
     }
 
@@ -43,6 +70,8 @@ public final class Seen: Sendable {
         var counts = Counts()
         counts.failed = failures.load(ordering: .relaxed)
         counts.refused = refusals.load(ordering: .relaxed)
+        counts.firstFailed = firstFailures.load(ordering: .relaxed)
+        counts.firstRefused = firstRefusals.load(ordering: .relaxed)
         counts.notFinite = notFinite.load(ordering: .relaxed)
         counts.calls = calls.load(ordering: .relaxed)
         for bin in latency.indices { counts.latency[bin] = Int(latency[bin].load(ordering: .relaxed)) }
@@ -65,6 +94,7 @@ struct Sketch {
 
     init(_ outputs: List<Tensor>) {
         var weight = 0.0
+        var left = Self.elementsMax
         for index in outputs.indices {
             let output = outputs[index]
             note(UInt64(output.type.rawValue))
@@ -75,7 +105,8 @@ struct Sketch {
                 value += Double(output.content[0..<min(output.content.count, 1024)].fnv1a % 4096)
                 continue
             }
-            let count = min(Self.elementsMax, output.content.count / size)
+            let count = min(left, output.content.count / size)
+            left -= count
             for element in 0..<count {
                 let number = output.number(at: element)
                 if !number.isFinite { isFinite = false }
@@ -85,7 +116,6 @@ struct Sketch {
                 value += number * (0.5 + weight) / Double(count)
             }
         }
-        if !value.isFinite { isFinite = false }
     }
 
     private mutating func note(_ word: UInt64) { shapes = (shapes ^ word) &* 0x100_0000_01b3 }

@@ -108,11 +108,14 @@ final class Mirrors: Sendable {
     private let waiting = Atomic<Int>(0)
     private let isStopping = Atomic<Bool>(false)
 
+    private let thread = Lock<Thread.Handle?>(nil)
+
     init() throws(SystemError) {
-        try Thread.start("mirror") { [self] in
+        let handle = try Thread.start("mirror") { [self] in
             Thread.giveWay()
             run()
-        }.detach()
+        }
+        thread.withLock { $0 = handle }
     }
 
     var hasRoom: Bool { waiting.load(ordering: .relaxed) < Self.waitingMax }
@@ -123,9 +126,11 @@ final class Mirrors: Sendable {
         semaphore.post()
     }
 
+    /// Returns when the run that goes on has ended: nobody uses a model any more.
     func stop() {
         isStopping.store(true, ordering: .releasing)
         semaphore.post()
+        thread.withLock { $0 }?.join()
     }
 
     private func run() {
@@ -136,10 +141,21 @@ final class Mirrors: Sendable {
                 guard let ticket = parcel as? MirrorTicket else {
                     preconditionFailure("a parcel that is no copy of a call")
                 }
-                let took = run(ticket)
-                waiting.subtract(1, ordering: .relaxed)
-                Thread.rest(nanoseconds: Int(3 * took))
+                defer { waiting.subtract(1, ordering: .relaxed) }
+                if isStopping.load(ordering: .acquiring) || ticket.servable.isLeaving {
+                    return ticket.servable.delivered()
+                }
+                rest(3 * run(ticket))
             }
+        }
+    }
+
+    /// Not beyond the server's end.
+    private func rest(_ nanoseconds: Int64) {
+        var left = nanoseconds
+        while left > 0, !isStopping.load(ordering: .acquiring) {
+            Thread.rest(nanoseconds: Int(min(left, 50_000_000)))
+            left -= 50_000_000
         }
     }
 

@@ -122,6 +122,11 @@ public final class Servable: Sendable {
 
     func delivered() { callsOut.subtract(1, ordering: .releasing) }
 
+    /// Nobody leases it any more: what only repeats calls need not be done.
+    private let leaving = Atomic<Bool>(false)
+    public func leave() { leaving.store(true, ordering: .relaxed) }
+    var isLeaving: Bool { leaving.load(ordering: .relaxed) }
+
     /// It is needed, although no call of its own is out.
     func hold() { callsOut.add(1, ordering: .relaxed) }
 

@@ -45,6 +45,8 @@ final class Shard {
     var ranAt: Int64 = 0
     /// Jobs that are with the executors: their memory is this shard's.
     var ticketsOut = 0
+    /// An answer of this turn was timed, for who compares versions.
+    var hasTimed = false
     /// Errands that are with the desk.
     var errands = 0
 
@@ -144,6 +146,7 @@ final class Shard {
         now = Clock.now()
         if now - asked > 50_000 { awakeSince = now } else if now - awakeSince > 10_000_000 { restIfCrowded() }
         readCatalog()
+        hasTimed = false
         swap(&goingOn, &again)
         for key in goingOn {
             guard let connection = connection(key) else { continue }

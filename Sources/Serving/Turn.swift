@@ -90,7 +90,7 @@ extension Shard {
     func gather(_ job: Job) throws(Refusal) {
         let servable = job.servable
         do throws(Refusal) { try admit(job, to: servable) } catch {
-            if job.draw != .none { servable.seen.refused() }
+            if job.draw != .none { servable.seen.refused(key: rpcs[job.exchange.seat].routingKey) }
             throw error
         }
         let isLong = servable.isLong(job.work, budgetNanoseconds: limits.shardRunNanoseconds)
@@ -191,20 +191,29 @@ extension Shard {
     /// Where traffic is divided it is counted what came of it.
     private func count(_ job: Job, _ refusal: Refusal?) {
         let seen = job.servable.seen
+        guard seen.counts(job.provenance.epoch) else { return }
+        let key = job.draw == .byKey ? rpcs[job.exchange.seat].routingKey : nil
         switch job.outcome {
         case .outputs(let outputs):
-            // Many calls of one key are alike: of what they are like nothing can be concluded.
-            seen.answered(outputs, nanoseconds: Clock.now() - job.arrived, isSketched: job.draw == .byChance)
+            // What holds up one call of a turn holds up the others: they are one event, and it is the first one's.
+            let isTimed = !hasTimed
+            hasTimed = true
+            seen.answered(outputs, nanoseconds: isTimed ? Clock.now() - job.arrived : nil, key: key)
         case .refused(let number):
-            if case .run = refusal ?? runner.refusals[number] { seen.failed() } else { seen.refused() }
-        case .abandoned, .waiting: break
+            if case .run = refusal ?? runner.refusals[number] { seen.failed(key: key) } else { seen.refused(key: key) }
+        case .abandoned:
+            // Its caller has given up: at its deadline that is the version's fault, before that the caller's will.
+            if Clock.now() >= job.deadline { seen.refused(key: key) }
+        case .waiting: break
         }
     }
 
     /// A copy for the version that repeats it; if that has enough to do it is left out.
     private func mirror(_ job: Job) {
         guard let servable = job.mirror?.object else { return }
-        guard case .outputs(let outputs) = job.outcome, server.mirrors.hasRoom else { return servable.delivered() }
+        guard case .outputs(let outputs) = job.outcome, server.mirrors.hasRoom, memory == .low else {
+            return servable.delivered()
+        }
         do throws(ArenaFull) {
             server.mirrors.submit(try MirrorTicket(job.work, outputs, for: servable))
         } catch {

@@ -31,7 +31,8 @@ public struct NumPyFile: Sendable {
             return (next, product.1 || overflow)
         }
         let (bytes, overflowsToo) = count.multipliedReportingOverflow(by: Int64(dtype.itemBytes))
-        guard !overflows, !overflowsToo, bytes == elements.count else {
+        // Elements without a byte could be any number.
+        guard !overflows, !overflowsToo, bytes == elements.count, dtype.itemBytes > 0 || count <= 1 << 20 else {
             throw NumPyError(
                 sentence: "it holds \(elements.count) bytes of elements, which is not what shape \(written(shape)) of "
                     + "\"\(dtype.text)\" takes: it was cut or damaged, write it again")

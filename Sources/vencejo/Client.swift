@@ -202,7 +202,7 @@ final class Client {
             }
         }
         throw .unreachable(
-            "\(Set(reasons).sorted().joined(separator: ", ")); start one with \"vencejo serve\", or name another by "
-                + "--endpoint or VENCEJO_ENDPOINT")
+            "\(Set(reasons).sorted().joined(separator: ", ")); start one with \"vencejo serve\" (models are changed "
+                + "where --control says), or name another by --endpoint, VENCEJO_ENDPOINT or VENCEJO_CONTROL")
     }
 }

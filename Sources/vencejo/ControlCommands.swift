@@ -24,6 +24,13 @@ struct OrderOptions: ParsableArguments {
 
     func connect() throws(Failure) -> Client { try server.connectForControl() }
 
+    /// 0 stands for none that is named.
+    static func number(_ version: Int64?) throws(Failure) -> Int64 {
+        guard let version else { return 0 }
+        guard version > 0 else { throw .usage("--version: \(version) is not allowed; allowed are 1 to 999999999") }
+        return version
+    }
+
     /// Does it, and prints what came of it.
     func perform(_ method: StaticString, _ request: ControlRequest) throws(Failure) {
         let client = try connect()
@@ -93,7 +100,7 @@ struct LoadCommand: ParsableCommand {
         "load", "Bring a version into memory, beside what is served.",
         """
         It stands in the slot that is not live; what stood there goes when it is ready. Of a model that has no live version \
-        it becomes that. Asked for by its number it answers at once; "vencejo swap" makes it live.
+        it becomes that. It is waited for 600 s, unless --timeout says otherwise. Asked for by its number it answers at once; "vencejo swap" makes it live.
 
         Examples:
           vencejo load iris
@@ -107,7 +114,7 @@ struct LoadCommand: ParsableCommand {
 
     func run() throws {
         var request = order.request(model)
-        request.version = version ?? 0
+        request.version = try OrderOptions.number(version)
         // A large model takes its time.
         var order = order
         if order.server.timeout == 10 { order.server.timeout = 600 }
@@ -133,7 +140,7 @@ struct UnloadCommand: ParsableCommand {
 
     func run() throws {
         var request = order.request(model)
-        request.version = version ?? 0
+        request.version = try OrderOptions.number(version)
         request.isForced = force
         try order.perform("/vencejo.v1.ModelControlService/Unload", request)
     }
@@ -182,7 +189,8 @@ struct RollbackCommand: ParsableCommand {
     static let configuration = control(
         "rollback", "Make the version live that was live before.",
         """
-        It is in memory still, so this takes as long as a swap. --dry-run says which one it would be.
+        It is in memory still, so this takes as long as a swap. --dry-run says which one it would be: what is live now is what a \
+        second rollback brings back.
 
         Examples:
           vencejo rollback iris --dry-run
@@ -219,7 +227,7 @@ struct LabelCommand: ParsableCommand {
     func run() throws {
         var request = order.request(model)
         request.label = label
-        request.version = version ?? 0
+        request.version = try OrderOptions.number(version)
         try order.perform("/vencejo.v1.ModelControlService/SetLabel", request)
     }
 }

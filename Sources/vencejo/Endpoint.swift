@@ -8,7 +8,7 @@ import TLS
 struct EndpointOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The server: HOST:PORT, [IPV6]:PORT or unix:PATH. Default: $VENCEJO_ENDPOINT, then 127.0.0.1:8001.",
+            "The server: HOST:PORT, [IPV6]:PORT or unix:PATH. Default: $VENCEJO_ENDPOINT, then 127.0.0.1:8001; where models are changed $VENCEJO_CONTROL, then 127.0.0.1:8002.",
             valueName: "address"))
     var endpoint: String?
     @Option(help: ArgumentHelp("How long to wait for an answer.", valueName: "seconds")) var timeout = 10.0

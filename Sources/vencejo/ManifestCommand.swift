@@ -54,7 +54,7 @@ struct ManifestCommand: ParsableCommand {
         do throws(RepositoryError) { found = try Repository.files(in: folder) } catch {
             throw .usage("\(quoted(folder)): \(error.description)")
         }
-        guard found.contains(where: { $0.name == "model.onnx" }) else {
+        guard found.contains(where: { $0.name.hasSuffix(".onnx") }) else {
             throw .usage("\(quoted(folder)) holds no model.onnx: give the folder of a version, as models/iris/7")
         }
         return found.map { Manifest.File(name: $0.name, bytes: $0.bytes, sha256: $0.digest.hex) }

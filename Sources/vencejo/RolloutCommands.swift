@@ -69,7 +69,7 @@ struct RolloutCommand: ParsableCommand {
 
     func run() throws {
         var request = order.request(model)
-        request.version = version ?? 0
+        request.version = try OrderOptions.number(version)
         request.isForced = force
         for text in steps?.split(separator: ",", omittingEmptySubsequences: false) ?? [] {
             guard let percent = Int64(text) else {
@@ -110,7 +110,10 @@ struct RolloutCommand: ParsableCommand {
             }
             let end = history.events.last { ["abort", "promote", "swap", "rollback"].contains($0.verb) }
             line(end.map { "\($0.verb) by \(printable($0.author)): \(printable($0.reason))" } ?? "it is over")
-            if end?.verb == "abort" { throw ExitCode(1) }
+            guard end?.verb != "abort" else {
+                throw Failure(
+                    code: .failed, sentence: "the version was taken back; vencejo history \(model) tells all of it")
+            }
             return
         }
     }
@@ -173,7 +176,7 @@ struct ShadowCommand: ParsableCommand {
 
     func run() throws {
         var request = order.request(model)
-        request.version = version ?? 0
+        request.version = try OrderOptions.number(version)
         request.percent = percent
         try order.perform("/vencejo.v1.ModelControlService/Shadow", request)
     }

@@ -162,3 +162,24 @@ private func whatARecordIsKeptAs(
     #expect(record.standing(5)?.slot == nil && record.standing(2)?.slot == .green)
     #expect(record.wanted == 2 && record.previous == 5)
 }
+
+/// Who edits the file by hand gets a server that starts, whatever the shares are then.
+@Test(
+    arguments: [
+        (["1": 90, "2": 10], [1: 90, 2: 10]), (["1": 90, "2": 20], nil), (["1": 110, "2": -10], nil),
+        (["1": 100, "2": 0], nil),
+        (["1": 50, "x": 50], nil), ([:], nil),
+    ] as [([String: Int], [Int64: Int]?)])
+func keptShares(shares: [String: Int], split: [Int64: Int]?) {
+    var model = Desired.Model()
+    model.slots = ["blue": 1, "green": 2]
+    model.live = 1
+    model.shares = shares
+    model.mirrorPercent = 1000
+    var record: ModelRecord<Thing> = model.record("m")
+    #expect(record.split?.shares == split && record.mirrorPercent == 100)
+    // What was being rolled out is not.
+    model.rollout = 2
+    record = model.record("m")
+    #expect(record.split == nil)
+}

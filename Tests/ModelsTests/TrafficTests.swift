@@ -80,7 +80,7 @@ extension Roster<Number> {
 @Test func aRolloutEndsWithASwapAnUnloadOrAnAbort() throws {
     for end in [
         .promote(model: "m"), .abort(model: "m"), .swap([Order.Change(model: "m", version: 2)], isForced: false),
-        .unload(model: "m", version: 2, isForced: false),
+        .unload(model: "m", version: 2, isForced: true),
     ] as [Order] {
         var roster = roster()
         _ = try roster.rollout("m", 2, percent: 5, isForced: false, salt: 1)

@@ -49,10 +49,12 @@ struct Behaviour {
         let way = isWell ? plain : self
         if dice.unit() < way.failures {
             counts.failed += 1
+            counts.firstFailed += 1
             return !isWell
         }
         if dice.unit() < way.refusals {
             counts.refused += 1
+            counts.firstRefused += 1
             return !isWell
         }
         var milliseconds = way.latencyMilliseconds * exp(way.latencySpread * dice.normal())
