@@ -25,7 +25,8 @@ BUDGETS = pathlib.Path(__file__).resolve().parent / "Budgets.json"
 #: which a busy machine divides otherwise, to about 5 %; one more for each write would be 40 %.
 HEADROOM = {"instructions": 0.03, "instructions with runtime": 0.1, "mallocs": 0, "bytes copied": 0.02,
             "system calls": 0.3}
-#: And this: what is nothing for each request may happen now and then.
+#: And this: what is nothing for each request may happen now and then. A server that loads files (forest)
+#: keeps a note of each load, and two starts of it differ by some mallocs: its budget was given 0.1 by hand.
 SLACK = {"mallocs": 0.01}
 #: A count that fell by so much has a budget that guards nothing.
 STALE = 0.25
