@@ -13,7 +13,7 @@ from answers import answer, committed, model_path
 from h2raw import Connection, Response, f, fields, message
 from server import MODELS, PATIENCE, Server
 from stubs import inference_grpc, prediction, prediction_grpc
-from tensors import case, comparable, infer_request, predict_request, read_infer, read_predict
+from tensors import case, close, comparable, infer_request, predict_request, read_infer, read_predict
 
 PREDICT = "/vencejo.v1.PredictionService/Predict"
 STREAM = "/vencejo.v1.PredictionService/PredictStream"
@@ -62,14 +62,6 @@ def at_once(connection, requests, **changes):
 
 
 # Answers
-
-def close(got, expected):
-    """The same tensors; floating-point numbers up to their last bits."""
-    return len(got) == len(expected) and all(
-        a[:3] == b[:3] and (a[3] == b[3] or a[1] == "FP32" and np.allclose(
-            np.frombuffer(a[3], np.float32), np.frombuffer(b[3], np.float32), 1e-4, 1e-5))
-        for a, b in zip(got, expected))
-
 
 def forest_calls(count, seed):
     """[(inputs, outputs wanted)], of different rows, sizes and filters."""
