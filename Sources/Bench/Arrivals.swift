@@ -1,5 +1,6 @@
 // Enters: a rate and a seed. Leaves: the times at which requests are to be sent.
 import Glibc
+import Memory
 
 /// How requests follow each other.
 public enum Arrival: String, Sendable, CaseIterable {
@@ -34,20 +35,7 @@ struct Arrivals {
     }
 }
 
-/// A small seeded generator (SplitMix64): a seed names a run.
-public struct SplitMix: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-
-    public init(seed: UInt64) { state = seed }
-
-    public mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
-    }
-
+extension SplitMix {
     /// Above 0, up to 1.
     mutating func unit() -> Double { Double(next() >> 11 + 1) * 0x1p-53 }
 }

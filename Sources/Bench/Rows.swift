@@ -1,4 +1,5 @@
 // Enters: tensors with many rows each. Leaves: the rows, dealt out to requests.
+import Memory
 public import Tensors
 
 public struct RowsError: Error, Equatable {

@@ -1,4 +1,5 @@
 // Enters: errands, as messages. Leaves: orders carried out, and their answers as messages.
+import Experiments
 import Foundation
 import Memory
 import Models
@@ -18,6 +19,7 @@ public final class Clerk: Sendable {
     private let worksBeside: @Sendable (Int) -> Void
     private let replaced = Semaphore()
     private let rolling = Semaphore()
+    private let experimenting = Semaphore()
 
     /// `worksBeside`: see `Server.worksBeside`.
     public init(
@@ -45,6 +47,7 @@ public final class Clerk: Sendable {
             }
         }.detach()
         try Thread.start("rollouts") { [self] in judge() }.detach()
+        try Thread.start("experiments") { [self] in experiment() }.detach()
     }
 
     /// Rollouts are looked at often, so that a bad one is taken back after few answers: this thread gives way to nobody.
@@ -61,6 +64,22 @@ public final class Clerk: Sendable {
         }
     }
 
+    /// Rewards are added up once a second.
+    private func experiment() {
+        var looks = 0
+        while true {
+            if !control.hasExperiments { experimenting.wait(until: .max) }
+            Thread.rest(nanoseconds: 1_000_000_000)
+            let (hasCommitted, lines) = control.lookAtExperiments()
+            for line in lines { log("experiment: \(line)") }
+            if hasCommitted { replaced.post() }
+            looks += 1
+            guard looks % Self.looksPerKeeping == 0, let problem = control.keepExperiments() else { continue }
+            log("experiment: what is known cannot be kept for the next start: \(problem)")
+        }
+    }
+
+    private static let looksPerKeeping = 10
     private static let lookNanoseconds = 10_000_000
 
     /// What takes long gets a thread of its own.
@@ -116,6 +135,14 @@ public final class Clerk: Sendable {
                     isForced: request.isForced, signed)
             }
             rolling.post()
+        } else if purpose == .experiment {
+            guard let policy = ExperimentPolicy(request.experiment, request.shares) else {
+                throw ErrandRefusal(.badRequest, "an assignment that is not known: name another")
+            }
+            outcome = try told(signed, "experiment") { () throws(OrderError) in
+                try control.experiment(request.model, policy, isForced: request.isForced, signed)
+            }
+            experimenting.post()
         } else {
             guard let order = Order(purpose, request) else { preconditionFailure("\(purpose) is no order") }
             outcome = try perform(order, signed)
@@ -144,7 +171,9 @@ public final class Clerk: Sendable {
         var response = StatusResponse()
         response.epoch = control.epoch
         do throws(OrderError) {
-            response.models = try control.traffic(of: request.model).map { StatusResponse.Model($0.entry, $0.rollout) }
+            response.models = try control.traffic(of: request.model).map { model in
+                StatusResponse.Model(model.entry, model.rollout, control.experiment(of: model.entry.name))
+            }
         } catch {
             throw ErrandRefusal(error.kind, error.sentence)
         }
@@ -204,7 +233,8 @@ extension Order {
         case .shadow:
             self = .shadow(model: request.model, version: version, percent: Int(clamping: request.percent))
         case .abort: self = .abort(model: request.model)
-        case .history, .status, .rollout, .repositoryIndex, .repositoryModelLoad, .repositoryModelUnload: return nil
+        case .history, .status, .rollout, .experiment, .repositoryIndex, .repositoryModelLoad, .repositoryModelUnload:
+            return nil
         }
     }
 }
@@ -224,6 +254,7 @@ extension OrderError {
         switch self {
         case .unknownModel, .unknownVersion, .noVersion, .notLoaded, .versionNotLoaded: .notFound
         case .badLabel, .twice, .noModel, .badShares, .badPolicy: .badRequest
+        case .experimentIsOn, .tooManyExperiments: .wrongState
         case .busy, .loadFailed, .incompatible, .unfit, .isLive, .nothingBeside, .nothingBefore, .noLive, .alreadyLive,
             .rolloutIsOn, .noRollout, .fixed:
             .wrongState

@@ -1,4 +1,5 @@
 // Enters: which versions are to be served, and bytes. Leaves: bytes, and which versions are to be served.
+public import Experiments
 import Foundation
 import Models
 public import Repository
@@ -20,6 +21,8 @@ public struct Desired: Codable, Sendable, Equatable {
         public var salt: UInt64?
         /// So many percent are repeated by the shadow.
         public var mirrorPercent: Int?
+        /// The experiment that the shares are of, and what it knew when this was written.
+        public var experiment: Experiment?
         /// The version that was being rolled out: that ends with the server.
         public var rollout: Int64?
         /// What was done, the latest last.
@@ -75,6 +78,7 @@ public struct Desired: Codable, Sendable, Equatable {
             Dictionary(uniqueKeysWithValues: split.shares.map { ("\($0.key)", $0.value) })
         }
         model.salt = record.split?.salt
+        if record.split?.experiment == nil { model.experiment = nil }
         model.rollout = record.rollout
         model.mirrorPercent = record.mirrorPercent > 0 ? record.mirrorPercent : nil
         model.history.append(event)

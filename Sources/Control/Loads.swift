@@ -30,6 +30,7 @@ extension ModelControl {
                 if mode == .fixed && record.standings.isEmpty { record = plan.record() }
                 state.roster.models[plan.name] = record
                 state.plans[plan.name] = plan
+                resumeExperiment(of: plan.name, &state)
                 endRollout(of: record, &state)
                 loads += record.standings.map {
                     FirstLoad(

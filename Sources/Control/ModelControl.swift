@@ -1,4 +1,5 @@
 // Enters: orders. Leaves: commits, and memory that is free again. Nobody else commits.
+public import Experiments
 import Memory
 public import Models
 import ONNX
@@ -67,11 +68,14 @@ public final class ModelControl: Sendable {
         var loads: UInt64 = 0
         /// By model.
         var rollouts: [String: RunningRollout] = [:]
+        /// By model.
+        var experiments: [String: RunningExperiment] = [:]
     }
 
     let loader: VersionLoader
     let directory: Directory<Servable>
     let file: KeptFile?
+    let exposures: Exposures
     let hooks: Hooks
     let mode: RepositoryMode
     let state: Lock<State>
@@ -86,11 +90,12 @@ public final class ModelControl: Sendable {
     /// `file`: where the desired state is kept; `nil`: nowhere. `desired`: what it held.
     public init(
         loader: VersionLoader, directory: Directory<Servable>, file: KeptFile?, desired: Desired?,
-        mode: RepositoryMode = .explicit, hooks: Hooks
+        mode: RepositoryMode = .explicit, exposures: Exposures = Exposures(), hooks: Hooks
     ) {
         self.loader = loader
         self.directory = directory
         self.file = file
+        self.exposures = exposures
         self.hooks = hooks
         claim = file?.claim()
         attempts = Attempts(beside: claim == nil ? nil : file, loader.repository)
@@ -141,12 +146,14 @@ public final class ModelControl: Sendable {
         var next = next
         for change in decision.changes {
             guard let record = next.roster.models[change.model] else { continue }
+            let results = next.endExperiment(of: record)
             next.desired.note(
                 record,
                 Desired.Event(
                     timeMilliseconds: signed.timeMilliseconds, verb: verb, from: change.from, to: change.to,
                     epoch: directory.catalog.epoch + 1,
-                    author: signed.author, reason: signed.reason, steps: decision.steps))
+                    author: signed.author, reason: signed.reason, steps: decision.steps + results))
+            next.desired.models[change.model]?.experiment = next.experiments[change.model]?.experiment
             let known = next.plans[change.model]
             next.desired.heed(
                 change, verb, before: state.roster.models[change.model], after: record,
@@ -165,6 +172,10 @@ public final class ModelControl: Sendable {
     func install(_ next: State, in state: inout State) -> Commit {
         var next = next
         next.rollouts = next.rollouts.filter { next.roster.models[$0.key]?.rollout == $0.value.version }
+        for running in state.experiments.values
+        where !next.experiments.values.contains(where: { $0.number == running.number }) {
+            exposures.end(running.number)
+        }
         let kept = Set(next.roster.versions.map(ObjectIdentifier.init))
         let leaving = state.roster.versions.filter { !kept.contains(ObjectIdentifier($0)) }
         for version in leaving { version.model.leave() }

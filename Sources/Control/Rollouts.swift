@@ -51,7 +51,7 @@ extension ModelControl {
     }
 
     /// Calls that were dealt out before this commit are not counted: they were dealt out by other shares.
-    private func countAfresh(_ model: String, from epoch: UInt64) {
+    func countAfresh(_ model: String, from epoch: UInt64) {
         for standing in directory.catalog.entry(named: model)?.standings ?? [] {
             standing.version?.model.seen.begin(epoch: epoch)
         }

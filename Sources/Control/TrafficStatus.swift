@@ -7,7 +7,7 @@ import Serving
 import Tensors
 
 extension StatusResponse.Model {
-    init(_ entry: Entry<Servable>, _ rollout: RunningRollout?) {
+    init(_ entry: Entry<Servable>, _ rollout: RunningRollout?, _ experiment: StatusResponse.Experiment?) {
         self.init()
         name = entry.name
         versions = entry.standings.map { standing in
@@ -16,6 +16,7 @@ extension StatusResponse.Model {
             version.percent = Int64(entry.split?.shares[standing.number] ?? whole)
             return version
         }
+        self.experiment = experiment
         self.rollout = rollout.map { StatusResponse.Rollout($0) }
         if let standing = entry.standing(in: .shadow), let servable = standing.version?.model {
             shadow = StatusResponse.Shadow(standing.number, entry.mirrorPercent, servable.compared.withLock { $0 })

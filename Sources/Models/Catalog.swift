@@ -43,9 +43,9 @@ public final class Catalog<Model: AnyObject & Sendable>: Sendable {
     public func entry(named name: String) -> Entry<Model>? { entries.first { $0.name == name } }
 
     public func lease(
-        _ name: ByteView, _ selector: VersionSelector, lot: Lot = .chance(0)
+        _ name: ByteView, _ selector: VersionSelector, lot: Lot = .chance(0), id: ByteView = .empty
     ) throws(LeaseError) -> Lease<Model> {
         guard let entry = entry(name) else { throw .unknownModel(name.clippedText) }
-        return try entry.lease(selector, epoch: epoch, lot: lot)
+        return try entry.lease(selector, epoch: epoch, lot: lot, id: id)
     }
 }

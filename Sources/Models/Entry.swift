@@ -11,6 +11,8 @@ public struct Lease<Model: AnyObject & Sendable>: BitwiseCopyable, Sendable {
     public let draw: Draw
     /// Who is to repeat the call when it was answered.
     public let mirror: Pinned<Model>?
+    /// Where an experiment dealt it to; `nil`: there is none.
+    public let arm: Arm?
 
     public enum Draw: BitwiseCopyable, Sendable {
         /// There was no choice.
@@ -18,6 +20,14 @@ public struct Lease<Model: AnyObject & Sendable>: BitwiseCopyable, Sendable {
         /// By the caller's key: all calls of one key go to the same version.
         case byKey
         case byChance
+    }
+
+    /// One version of an experiment, in a stretch of time.
+    public struct Arm: BitwiseCopyable, Sendable, Equatable {
+        public let experiment: UInt16
+        public let period: UInt8
+        /// Its place among the experiment's versions, ascending.
+        public let number: UInt8
     }
 }
 
@@ -35,10 +45,28 @@ public struct Split: Sendable, Equatable {
     public var shares: [Int64: Int]
     /// So that the same keys are not the first to get every new version.
     public var salt: UInt64
+    /// Who wants to know how calls were dealt out.
+    public var experiment: Experiment?
 
-    public init(shares: [Int64: Int], salt: UInt64) {
+    /// An experiment, as far as dealing out goes.
+    public struct Experiment: Sendable, Equatable {
+        public var number: UInt16
+        /// The shares are the same all through it.
+        public var period: UInt8
+        /// All calls of a routing key go the same way; else a call's own id says where it goes.
+        public var isByKey: Bool
+
+        public init(number: UInt16, period: UInt8, isByKey: Bool) {
+            self.number = number
+            self.period = period
+            self.isByKey = isByKey
+        }
+    }
+
+    public init(shares: [Int64: Int], salt: UInt64, experiment: Experiment? = nil) {
         self.shares = shares
         self.salt = salt
+        self.experiment = experiment
     }
 
     /// Of 10,000 equally likely ones.
@@ -46,12 +74,8 @@ public struct Split: Sendable, Equatable {
 
     static func bucket(_ lot: Lot, salt: UInt64) -> UInt32 {
         switch lot {
-        // A key's hash says something of the key: it is mixed with the salt (the finalizer of SplitMix64, Steele et al. 2014).
-        case .key(let hash):
-            var word = hash ^ salt
-            word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-            return UInt32((word ^ (word >> 31)) % buckets)
+        // A key's hash says something of the key.
+        case .key(let hash): return UInt32(SplitMix.mixed(hash ^ salt) % buckets)
         case .chance(let number): return UInt32(number % buckets)
         }
     }
@@ -84,8 +108,10 @@ public final class Entry<Model: AnyObject & Sendable>: Sendable {
     private let nameBytes: OwnedBytes
     private let hasLive: Bool
     /// The positions of versions that calls are divided among, and the first bucket beyond each.
-    private let arms: [(position: Int, end: UInt32)]
+    private let arms: [(position: Int, end: UInt32, experiment: Lease<Model>.Arm?)]
     private let salt: UInt64
+    /// An experiment deals out each call by its own id.
+    private let isById: Bool
     /// What a lease needs of each standing, found without counting who looks.
     private let places: [Place]
 
@@ -110,22 +136,33 @@ public final class Entry<Model: AnyObject & Sendable>: Sendable {
         places = self.standings.map { Place(number: $0.number, slot: $0.slot, version: $0.version.map { Pinned($0) }) }
         hasLive = self.standings.first?.state == .live
         self.split = split
-        var arms: [(position: Int, end: UInt32)] = []
+        var arms: [(position: Int, end: UInt32, experiment: Lease<Model>.Arm?)] = []
+        let ascending = split?.shares.keys.sorted() ?? []
         for (position, standing) in self.standings.enumerated() {
             guard let share = split?.shares[standing.number], share > 0 else { continue }
             precondition(
                 standing.state.isServing, "version \(standing.number) of \(name) has a share and takes no calls")
-            arms.append((position, (arms.last?.end ?? 0) + UInt32(share) * UInt32(Split.buckets / 100)))
+            let experiment = split?.experiment.map { experiment in
+                Lease<Model>.Arm(
+                    experiment: experiment.number, period: experiment.period,
+                    number: UInt8(ascending.firstIndex(of: standing.number) ?? 0))
+            }
+            let end = (arms.last?.end ?? 0) + UInt32(share) * UInt32(Split.buckets / 100)
+            arms.append((position, end, experiment))
         }
         precondition(split == nil || arms.last?.end == UInt32(Split.buckets), "the shares of \(name) are not 100 %")
         self.arms = arms
         salt = split?.salt ?? 0
+        isById = split?.experiment.map { !$0.isByKey } ?? false
         self.mirrorPercent = mirrorPercent
         mirror = mirrorPercent > 0 ? self.standings.first { $0.slot == .shadow }?.version?.pinned : nil
     }
 
     /// The name, for as long as the catalog is kept.
     public var nameView: ByteView { nameBytes.view }
+
+    /// The number of the experiment that deals out its calls.
+    public var experiment: UInt16? { arms.first?.experiment?.experiment }
 
     /// The version that answers who names none.
     public var live: Standing<Model>? { hasLive ? standings[0] : nil }
@@ -138,17 +175,25 @@ public final class Entry<Model: AnyObject & Sendable>: Sendable {
         standings[try position(selector)]
     }
 
-    /// `lot`: what decides where traffic is divided.
+    /// `lot`: what decides where traffic is divided. `id`: the caller's for the call.
     public func lease(
-        _ selector: VersionSelector, epoch: UInt64, lot: Lot = .chance(0)
+        _ selector: VersionSelector, epoch: UInt64, lot: Lot = .chance(0), id: ByteView = .empty
     ) throws(LeaseError) -> Lease<Model> {
         if !arms.isEmpty, case .live = selector {
-            var arm = 0
-            let bucket = Split.bucket(lot, salt: salt)
-            while bucket >= arms[arm].end { arm += 1 }
-            let mirror = arms[arm].position == 0 ? mirror(selector, lot) : nil
-            if case .key = lot { return try lease(at: arms[arm].position, epoch: epoch, draw: .byKey, mirror: mirror) }
-            return try lease(at: arms[arm].position, epoch: epoch, draw: .byChance, mirror: mirror)
+            var number = 0
+            var draw = Lease<Model>.Draw.byChance
+            var bucket = Split.bucket(lot, salt: salt)
+            if isById {
+                // The same ids, seed and shares deal out the same way again.
+                if !id.isEmpty { bucket = Split.bucket(.key(id.fnv1a), salt: salt) }
+            } else if case .key = lot {
+                draw = .byKey
+            }
+            while bucket >= arms[number].end { number += 1 }
+            let arm = arms[number]
+            return try lease(
+                at: arm.position, epoch: epoch, draw: draw, mirror: arm.position == 0 ? mirror(selector, lot) : nil,
+                arm: arm.experiment)
         }
         return try lease(at: try position(selector), epoch: epoch, draw: .none, mirror: mirror(selector, lot))
     }
@@ -164,7 +209,8 @@ public final class Entry<Model: AnyObject & Sendable>: Sendable {
     }
 
     private func lease(
-        at position: Int, epoch: UInt64, draw: Lease<Model>.Draw, mirror: Pinned<Model>? = nil
+        at position: Int, epoch: UInt64, draw: Lease<Model>.Draw, mirror: Pinned<Model>? = nil,
+        arm: Lease<Model>.Arm? = nil
     ) throws(LeaseError) -> Lease<Model> {
         guard let version = places[position].version?.object else { throw unavailable(standings[position]) }
         return Lease(
@@ -172,7 +218,7 @@ public final class Entry<Model: AnyObject & Sendable>: Sendable {
             provenance: Provenance(
                 model: version.name, version: version.number, slot: places[position].slot,
                 artifactDigest: version.digest, epoch: epoch),
-            draw: draw, mirror: mirror)
+            draw: draw, mirror: mirror, arm: arm)
     }
 
     private func position(_ selector: VersionSelector) throws(LeaseError) -> Int {

@@ -99,6 +99,8 @@ public enum OrderError: Error, Sendable, Equatable {
     case alreadyLive(model: String, version: Int64)
     case rolloutIsOn(model: String, version: Int64)
     case noRollout(model: String)
+    case experimentIsOn(model: String)
+    case tooManyExperiments(max: Int)
     /// Our own sentence.
     case badShares(String)
     case badPolicy(String)
@@ -143,6 +145,9 @@ public enum OrderError: Error, Sendable, Equatable {
             "version \(version) of model '\(escaped(model))' is being rolled out: promote or abort it first"
         case .noRollout(let model):
             "model '\(escaped(model))' has no rollout, and its calls are not divided: there is nothing to end"
+        case .experimentIsOn(let model):
+            "model '\(escaped(model))' has an experiment: end it with abort, or by a swap to one of its versions, first"
+        case .tooManyExperiments(let max): "\(max) experiments go on, which is as many as can be: end one of them first"
         case .badShares(let reason), .badPolicy(let reason): reason
         case .noModel: "no model is named: name one"
         case .twice(let model): "model '\(escaped(model))' is named twice in one swap"

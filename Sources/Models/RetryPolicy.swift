@@ -1,4 +1,5 @@
 // Enters: how often a version failed, one time after the other. Leaves: when it may be tried again by itself, if ever.
+import Memory
 
 /// When to try again what nobody asked for anew. A function of its arguments: no clock, no chance of its own.
 public enum RetryPolicy {
@@ -22,15 +23,7 @@ public enum RetryPolicy {
         let doublings = min(failures - 1, 20)
         let full = min(longestNanoseconds, firstNanoseconds << doublings)
         // ± 20 % in steps of a thousandth.
-        let share = 800 + Int64(mixed(seed &+ UInt64(failures)) % 401)
+        let share = 800 + Int64(SplitMix.mixed((seed &+ UInt64(failures)) &* 0x9e37_79b9_7f4a_7c15) % 401)
         return min(longestNanoseconds, full / 1000 * share)
-    }
-
-    /// SplitMix64's last step (Steele, Lea and Flood, 2014).
-    private static func mixed(_ seed: UInt64) -> UInt64 {
-        var value = seed &* 0x9e37_79b9_7f4a_7c15
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
     }
 }

@@ -39,6 +39,7 @@ extension Roster {
         var record = try record(model)
         guard let live = record.live else { throw .noLive(model: model) }
         if let rollout = record.rollout { throw .rolloutIsOn(model: model, version: rollout) }
+        if record.split?.experiment != nil { throw .experimentIsOn(model: model) }
         var parts: [Int64: Int] = [:]
         for share in shares {
             guard 0...100 ~= share.percent else {
@@ -72,6 +73,7 @@ extension Roster {
         if let rollout = record.rollout, rollout != target.number {
             throw .rolloutIsOn(model: model, version: rollout)
         }
+        if record.split?.experiment != nil { throw .experimentIsOn(model: model) }
         guard target.number != live else { throw .alreadyLive(model: model, version: live) }
         if !isForced { try check(target, against: live, in: record) }
         record.split = Split(shares: [target.number: percent, live: 100 - percent], salt: record.split?.salt ?? salt)
@@ -80,6 +82,35 @@ extension Roster {
         return decision(
             record,
             ["version \(target.number) of model '\(model)' gets \(percent) %, version \(live) \(100 - percent) %"])
+    }
+
+    /// Deals out all calls that name no version for an experiment. `shares`: percent by version, 100 together.
+    public mutating func experiment(
+        _ model: String, _ shares: [Int64: Int], _ experiment: Split.Experiment, isForced: Bool, salt: UInt64
+    ) throws(OrderError) -> Decision {
+        var record = try record(model)
+        guard let live = record.live else { throw .noLive(model: model) }
+        if let rollout = record.rollout { throw .rolloutIsOn(model: model, version: rollout) }
+        if record.split?.experiment != nil { throw .experimentIsOn(model: model) }
+        for version in shares.keys.sorted() {
+            let standing = try serving(version, in: record)
+            if !isForced, version != live { try check(standing, against: live, in: record) }
+        }
+        record.split = Split(shares: shares, salt: salt, experiment: experiment)
+        models[model] = record
+        return decision(
+            record, shares.sorted { $0.key < $1.key }.map { "version \($0.key) of model '\(model)' gets \($0.value) %" }
+        )
+    }
+
+    /// As it was kept.
+    public mutating func resume(_ model: String, _ split: Split) { models[model]?.split = split }
+
+    /// An experiment goes on by these shares. Nothing happens if it is over.
+    public mutating func goOn(_ model: String, _ shares: [Int64: Int], _ experiment: Split.Experiment) {
+        guard models[model]?.split?.experiment?.number == experiment.number else { return }
+        models[model]?.split?.shares = shares
+        models[model]?.split?.experiment = experiment
     }
 
     /// `version` repeats `percent` of the live version's calls, in the slot shadow; 0 ends that.

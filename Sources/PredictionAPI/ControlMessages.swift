@@ -38,6 +38,7 @@ public struct ControlRequest: Equatable, Sendable {
     public var shares: [Share] = []
     public var policy = RolloutPolicyMessage()
     public var percent: Int64 = 0
+    public var experiment = ExperimentPolicyMessage()
 
     public init() {}
 
@@ -68,6 +69,11 @@ public struct ControlRequest: Equatable, Sendable {
             try writer.end(mark, in: &arena)
         }
         try writer.number(11, percent, in: &arena)
+        if experiment != ExperimentPolicyMessage() {
+            let mark = try writer.begin(13, in: &arena)
+            try experiment.encode(into: &writer, in: &arena)
+            try writer.end(mark, in: &arena)
+        }
         return writer
     }
 
@@ -104,6 +110,7 @@ public struct ControlRequest: Equatable, Sendable {
                 request.shares.append(share)
             case 10: try request.policy.decode(try reader(field))
             case 11: request.percent = try signed(field)
+            case 13: try request.experiment.decode(try reader(field))
             default: break
             }
         }

@@ -46,6 +46,7 @@ public struct StatusResponse: Equatable, Sendable {
         public var versions: [Version] = []
         public var rollout: Rollout?
         public var shadow: Shadow?
+        public var experiment: Experiment?
 
         public init() {}
     }
@@ -124,6 +125,11 @@ public struct StatusResponse: Equatable, Sendable {
                 try shadow.encode(into: &writer, in: &arena)
                 try writer.end(mark, in: &arena)
             }
+            if let experiment = model.experiment {
+                let mark = try writer.begin(5, in: &arena)
+                try experiment.encode(into: &writer, in: &arena)
+                try writer.end(mark, in: &arena)
+            }
             try writer.end(mark, in: &arena)
         }
         try writer.number(2, epoch, in: &arena)
@@ -151,6 +157,7 @@ extension StatusResponse.Model {
             case 2: versions.append(try StatusResponse.Version(decoding: try reader(field)))
             case 3: rollout = try StatusResponse.Rollout(decoding: try reader(field))
             case 4: shadow = try StatusResponse.Shadow(decoding: try reader(field))
+            case 5: experiment = try StatusResponse.Experiment(decoding: try reader(field))
             default: break
             }
         }

@@ -134,7 +134,9 @@ final class Connection {
 
     private func lease(_ call: Call, of exchange: Exchange) throws(Refusal) -> Lease<Servable> {
         let lot = shard.rpcs[exchange.seat].routingKey.map { Lot.key($0) } ?? .chance(shard.chance())
-        do throws(LeaseError) { return try shard.catalog.object.lease(call.model, call.selector, lot: lot) } catch {
+        do throws(LeaseError) {
+            return try shard.catalog.object.lease(call.model, call.selector, lot: lot, id: call.id)
+        } catch {
             throw .lease(error)
         }
     }

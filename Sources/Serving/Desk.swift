@@ -11,7 +11,7 @@ public final class Errand: Parcel, @unchecked Sendable {
     /// What is asked for.
     public enum Purpose: UInt8, Sendable, BitwiseCopyable {
         case load, unload, swap, rollback, setLabel, history
-        case setWeights, rollout, promote, abort, shadow, status
+        case setWeights, rollout, promote, abort, shadow, experiment, status
         /// Triton's words for the first two, and for what there is.
         case repositoryIndex, repositoryModelLoad, repositoryModelUnload
     }

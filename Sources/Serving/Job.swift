@@ -34,6 +34,8 @@ struct Job: BitwiseCopyable {
     let priority: Priority
     /// How it was dealt out where traffic is divided: then it is counted.
     let draw: Lease<Servable>.Draw
+    /// Where an experiment dealt it to.
+    let arm: Lease<Servable>.Arm?
     /// Who repeats it when it was answered; held until then.
     let mirror: Pinned<Servable>?
     /// When it was complete, on the shard's clock.
@@ -55,6 +57,7 @@ struct Job: BitwiseCopyable {
         self.deadline = deadline
         priority = call.priority
         draw = lease.draw
+        arm = lease.arm
         mirror = lease.mirror
         self.arrived = arrived
     }

@@ -7,9 +7,9 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
     case modelInfer, predict
     case predictStream, predictMany, modelStreamInfer
     case serverLive, serverReady, modelReady, serverMetadata, modelMetadata, modelConfig, modelStatistics
-    case listModels, healthCheck, healthWatch
+    case listModels, feedback, healthCheck, healthWatch
     case load, unload, swap, rollback, setLabel, history
-    case setWeights, rollout, promote, abort, shadow, status
+    case setWeights, rollout, promote, abort, shadow, experiment, status
     case repositoryIndex, repositoryModelLoad, repositoryModelUnload
     case reflection, reflectionAlpha
 
@@ -30,6 +30,7 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
         case .modelConfig: "/inference.GRPCInferenceService/ModelConfig"
         case .modelStatistics: "/inference.GRPCInferenceService/ModelStatistics"
         case .listModels: "/vencejo.v1.PredictionService/ListModels"
+        case .feedback: "/vencejo.v1.PredictionService/Feedback"
         case .load: "/vencejo.v1.ModelControlService/Load"
         case .unload: "/vencejo.v1.ModelControlService/Unload"
         case .swap: "/vencejo.v1.ModelControlService/Swap"
@@ -41,6 +42,7 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
         case .promote: "/vencejo.v1.ModelControlService/Promote"
         case .abort: "/vencejo.v1.ModelControlService/Abort"
         case .shadow: "/vencejo.v1.ModelControlService/Shadow"
+        case .experiment: "/vencejo.v1.ModelControlService/Experiment"
         case .status: "/vencejo.v1.ModelControlService/Status"
         case .repositoryIndex: "/inference.GRPCInferenceService/RepositoryIndex"
         case .repositoryModelLoad: "/inference.GRPCInferenceService/RepositoryModelLoad"
@@ -78,6 +80,7 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
         case .promote: .promote
         case .abort: .abort
         case .shadow: .shadow
+        case .experiment: .experiment
         case .status: .status
         case .repositoryIndex: .repositoryIndex
         case .repositoryModelLoad: .repositoryModelLoad

@@ -27,6 +27,7 @@ enum Refusal: Error {
     case reflection(ReflectionError)
     case signature(SignatureRefusal)
     case lease(LeaseError)
+    case feedback(FeedbackError)
     case run(RunError)
     case arena(ArenaFull)
     case deadlinePassed
@@ -55,7 +56,7 @@ enum Refusal: Error {
         case .openInference(.arena): .resourceExhausted
         case .openInference(let error): error.isUnimplemented ? .unimplemented : .invalidArgument
         case .reflection(.arena): .resourceExhausted
-        case .health, .reflection: .invalidArgument
+        case .health, .reflection, .feedback: .invalidArgument
         case .signature(.signature): .invalidArgument
         case .signature(.arena): .resourceExhausted
         case .lease(let error): Self.status(error)
@@ -116,6 +117,7 @@ enum Refusal: Error {
         case .signature(.arena(let full)), .arena(let full), .run(.arena(let full)):
             "the call and its answer need more than the \(full.bytesMax) bytes that one call may use: send fewer rows at a time"
         case .lease(let error): Self.sentence(error)
+        case .feedback(let error): error.sentence
         case .run(.failed): "the model failed on these inputs; the server's log says why"
         case .run(.unsupportedOutput(let name)):
             "output \(quoted(name)) of the model has a type that the protocol has no name for"

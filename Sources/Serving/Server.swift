@@ -1,4 +1,5 @@
 // Enters: a configuration. Leaves: shards that serve, until they are drained.
+public import Experiments
 import Memory
 public import Models
 public import Reactor
@@ -36,13 +37,16 @@ public struct ServerConfiguration: Sendable {
     public var listeners: [[ServerListener]]
     /// Where calls about which models are served go; `nil`: nowhere.
     public var desk: Desk?
+    /// Which answers wait for a reward.
+    public var exposures: Exposures
     public var log: @Sendable (String) -> Void
 
     public init(
         limits: ServerLimits, models: Directory<Servable>, listeners: [[ServerListener]], desk: Desk? = nil,
-        log: @escaping @Sendable (String) -> Void
+        exposures: Exposures = Exposures(), log: @escaping @Sendable (String) -> Void
     ) {
         self.desk = desk
+        self.exposures = exposures
         self.limits = limits
         self.models = models
         self.listeners = listeners

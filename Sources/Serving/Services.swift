@@ -28,6 +28,7 @@ extension Connection {
                 try HealthCheckResponse(status: status).encode(headroom: headroomBytes, in: &arena)
             }
         case .listModels: return try list(message, in: &arena)
+        case .feedback: return try feedback(message, in: &arena)
         case .modelReady:
             return try ready(try isReady(message), in: &arena)
         case .modelMetadata:

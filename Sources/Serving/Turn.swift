@@ -1,4 +1,5 @@
 // Enters: the calls that one turn found. Leaves: their answers, in the order in which they came. Who runs what, and where.
+import Experiments
 import GRPC
 import HTTP2
 import Memory
@@ -191,8 +192,11 @@ extension Shard {
     /// Where traffic is divided it is counted what came of it.
     private func count(_ job: Job, _ refusal: Refusal?) {
         let seen = job.servable.seen
-        guard seen.counts(job.provenance.epoch) else { return }
         let key = job.draw == .byKey ? rpcs[job.exchange.seat].routingKey : nil
+        if let arm = job.arm, case .outputs = job.outcome {
+            server.configuration.exposures.answered(job.id, Exposure(arm), key: key)
+        }
+        guard seen.counts(job.provenance.epoch) else { return }
         switch job.outcome {
         case .outputs(let outputs):
             // What holds up one call of a turn holds up the others: they are one event, and it is the first one's.

@@ -6,7 +6,7 @@ import Tensors
 
 struct PsCommand: ParsableCommand {
     static let configuration = control(
-        "ps", "Show which versions get which calls, and how rollouts go.",
+        "ps", "Show which versions get which calls, and how rollouts and experiments go.",
         """
         Calls are counted while a model's traffic is divided.
 
@@ -67,6 +67,10 @@ extension StatusResponse {
                         + "largest \(Self.short(shadow.largestDifference)); \(Self.milliseconds(shadow.meanNanoseconds)) a call"
                 )
             }
+            if let experiment = model.experiment {
+                lines.append("")
+                lines.append(experiment.table(of: model.name))
+            }
             guard let rollout = model.rollout else { continue }
             lines.append("")
             lines.append("rollout of \(printable(model.name)) \(rollout.version): \(printable(rollout.verdict))")
@@ -111,6 +115,7 @@ extension StatusResponse.Model {
                         ])
                     })
             ), ("rollout", rollout?.json ?? .null), ("shadow", shadow?.json ?? .null),
+            ("experiment", experiment?.json ?? .null),
         ])
     }
 }

@@ -84,12 +84,29 @@ extension Client {
         try ask("/vencejo.v1.ModelControlService/Status", request, StatusResponse.decode)
     }
 
+    /// vencejo.v1.PredictionService.Feedback.
+    func feedback(_ rewards: [(id: String, value: Double)], of model: String) throws(ClientError) -> Feedback {
+        try ask(
+            "/vencejo.v1.PredictionService/Feedback",
+            { (arena) throws(ArenaFull) in
+                try Feedback.encode(rewards, of: model, headroom: headroomBytes, in: &arena)
+            }, Feedback.decode(response:))
+    }
+
     private func ask<Answer>(
         _ method: StaticString, _ request: ControlRequest, _ decode: (ByteView) throws(PredictionDecodeError) -> Answer
     ) throws(ClientError) -> Answer {
+        try ask(
+            method, { (arena) throws(ArenaFull) in try request.encode(headroom: headroomBytes, in: &arena) }, decode)
+    }
+
+    private func ask<Answer>(
+        _ method: StaticString, _ encode: (inout Arena) throws(ArenaFull) -> WireWriter,
+        _ decode: (ByteView) throws(PredictionDecodeError) -> Answer
+    ) throws(ClientError) -> Answer {
         var arena = Arena(bytesMax: 1 << 32)
         let message: WireWriter
-        do throws(ArenaFull) { message = try request.encode(headroom: headroomBytes, in: &arena) } catch {
+        do throws(ArenaFull) { message = try encode(&arena) } catch {
             throw .status(.resourceExhausted, "the request needs more than \(error.bytesMax) bytes")
         }
         let answer = try call(method, message, in: &arena)

@@ -143,7 +143,7 @@ struct PromoteCommand: ParsableCommand {
 
 struct AbortCommand: ParsableCommand {
     static let configuration = control(
-        "abort", "End a rollout, or a division of calls: the live version gets all again.",
+        "abort", "End a rollout, an experiment, or a division of calls: the live version gets all again.",
         """
         Example:
           vencejo abort iris --reason "customers complain"

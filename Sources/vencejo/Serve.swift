@@ -1,6 +1,7 @@
 // Enters: settings. Leaves: a running server, until SIGTERM; then exit 0.
 import ArgumentParser
 import Control
+import Experiments
 import Foundation
 import HTTP2
 import Logging
@@ -129,10 +130,14 @@ struct Serve: ParsableCommand {
 
         // From here on nothing is wrong with what we were told.
         let directory = Directory<Servable>()
+        let exposures = Exposures()
         let desk = settings.control.isEmpty ? nil : Desk()
         let listeners = try listen(settings)
         let server = try start(
-            ServerConfiguration(limits: settings.limits, models: directory, listeners: listeners, desk: desk) {
+            ServerConfiguration(
+                limits: settings.limits, models: directory, listeners: listeners, desk: desk,
+                exposures: exposures
+            ) {
                 log.warning("\($0)")
             })
         for listener in listeners[0] {
@@ -142,6 +147,7 @@ struct Serve: ParsableCommand {
         }
         let control = ModelControl(
             loader: loader, directory: directory, file: file, desired: desired, mode: settings.mode,
+            exposures: exposures,
             hooks: ModelControl.Hooks(
                 spread: { server.spread($0) },
                 report: { report in
@@ -178,9 +184,12 @@ struct Serve: ParsableCommand {
             } catch {
                 throw Failure(code: .failed, sentence: "the server cannot start: \(error)")
             }
+        } else if control.hasExperiments {
+            log.warning("an experiment goes on by the shares that it had, and counts nothing: give --control")
         }
 
         Signals.next()
+        _ = control.keepExperiments()
         control.leave()
         say("draining: open calls may end, at most \(settings.limits.drainNanoseconds / 1_000_000_000) s")
         server.drain()

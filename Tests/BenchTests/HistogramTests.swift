@@ -1,4 +1,5 @@
 // Enters: seeded values. Leaves: what the histogram says of them, against what sorting says.
+import Memory
 import Testing
 
 @testable import Bench

@@ -187,6 +187,22 @@ def others(prediction, inference, control):
     yield "traffic request", control.ControlRequest(
         model="rf", shares=[control.Share(version=7, percent=10), control.Share(percent=-1), control.Share()],
         policy=control.RolloutPolicy(percents=[5, 25, 300], step_seconds=60, step_calls=500, hold_seconds=1800))
+    yield "experiment request", control.ControlRequest(
+        model="rf", experiment=control.ExperimentPolicy(
+            assignment=control.THOMPSON, baseline=6, seed=2**64 - 1, epsilon_percent=20, floor_percent=1, reward_min=-1.5,
+            reward_max=100, smallest_effect=0.005, join_seconds=600, zero_unless_reported=True))
+    yield "experiment status", control.StatusResponse(models=[control.ModelTraffic(model="rf", experiment=(
+        control.ExperimentStatus(
+            assignment=control.STICKY, baseline=6, seed=42, ratio_evidence=2.5, ratio_evidence_max=2000, calls=300,
+            calls_without_id=4, calls_repeated_id=3, calls_forgotten=2, unknown_rewards=1,
+            started_milliseconds=1_768_000_000_123,
+            arms=[dict(version=6, percent=90, rewards=250, mean=0.125), dict()],
+            comparisons=[
+                dict(version=7, difference=-0.25, low=-0.5, high=0.125, p_value=0.75, needed=1840),
+                dict(version=8, verdict=control.ArmComparison.ALIKE)])))])
+    yield "feedback request", prediction.FeedbackRequest(rewards=[
+        dict(model="rf", request_id="order-1017", value=1), dict(model="rf", request_id="ñ", value=-0.5)])
+    yield "feedback response", prediction.FeedbackResponse(joined=300, unknown=2, repeated=1)
     yield "status response", control.StatusResponse(epoch=300, models=[
         control.ModelTraffic(
             model="rf", versions=[

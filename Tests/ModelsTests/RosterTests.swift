@@ -350,7 +350,7 @@ private let errors: [OrderError] = [
     .noVersion(model: "a\nb"), .noLive(model: "a\nb"), .alreadyLive(model: "a\nb", version: 7),
     .rolloutIsOn(model: "a\nb", version: 7), .noRollout(model: "a\nb"), .badShares("no"), .badPolicy("no"),
     .unfit(model: "a\nb", version: 7, faults: ["golden: it is wrong", "memory: too much"]),
-    .fixed(verb: "load"),
+    .fixed(verb: "load"), .experimentIsOn(model: "a\nb"), .tooManyExperiments(max: 16),
     .incompatible(model: "m", version: 7, differences: (0..<1000).map { "input 'i\($0)' is new" }),
     .unknownModel(String(repeating: "x", count: 100_000)), .badLabel(String(repeating: "\u{1}", count: 100_000)),
     .notLoaded(model: "m", known: (0..<1000).map { "model-\($0)" }),
@@ -364,7 +364,7 @@ private let errors: [OrderError] = [
     }
 }
 
-@Test func theSentencesHoldEveryCase() { #expect(Set(errors.map(kind(of:))) == Set(0...23)) }
+@Test func theSentencesHoldEveryCase() { #expect(Set(errors.map(kind(of:))) == Set(0...25)) }
 
 /// A case that is added does not compile until it has a number here, and a place above.
 private func kind(of error: OrderError) -> Int {
@@ -393,6 +393,8 @@ private func kind(of error: OrderError) -> Int {
     case .badPolicy: 21
     case .unfit: 22
     case .fixed: 23
+    case .experimentIsOn: 24
+    case .tooManyExperiments: 25
     }
 }
 

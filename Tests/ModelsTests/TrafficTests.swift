@@ -101,6 +101,85 @@ extension Roster<Number> {
     #expect(roster.models["m"]?.standing(2)?.slot == .green && roster.models["m"]?.standing(9)?.slot == nil)
 }
 
+private func beginExperiment(_ roster: inout Roster<Number>, isByKey: Bool = false, salt: UInt64 = 5) throws {
+    _ = try roster.experiment(
+        "m", [1: 50, 2: 50], Split.Experiment(number: 17, period: 3, isByKey: isByKey), isForced: false, salt: salt)
+}
+
+/// The same ids and salt deal out the same way, whatever chance says.
+@Test func anExperimentDealsOutByIds() throws {
+    func dealt(_ salt: UInt64) throws -> [UInt8?] {
+        var roster = roster()
+        try beginExperiment(&roster, salt: salt)
+        let entry = try #require(roster.entries.first)
+        return try (0..<1000).map { number in
+            let id = view("order-\(number)")
+            let lease = try entry.lease(.live, epoch: 1, lot: .chance(.random(in: .min ... .max)), id: id)
+            #expect(lease.draw == .byChance && lease.arm?.experiment == 17 && lease.arm?.period == 3)
+            #expect(lease.arm.map { Int64($0.number) + 1 } == lease.provenance.version)
+            return lease.arm?.number
+        }
+    }
+    let first = try dealt(5)
+    #expect(try dealt(5) == first)
+    #expect(try dealt(6) != first)
+    #expect(abs(first.count { $0 == 1 } - 500) < 80)
+}
+
+@Test func aStickyExperimentDealsOutByKeys() throws {
+    var roster = roster()
+    try beginExperiment(&roster, isByKey: true)
+    let entry = try #require(roster.entries.first)
+    for key in 0..<100 as Range<UInt64> {
+        let arms = try Set(
+            (0..<20).map { number in
+                let lease = try entry.lease(.live, epoch: 1, lot: .key(key), id: view("\(number)"))
+                #expect(lease.draw == .byKey)
+                return try #require(lease.arm).number
+            })
+        #expect(arms.count == 1)
+    }
+    // Who asks for a version by its number is not part of it.
+    #expect(try entry.lease(.number(1), epoch: 1, id: view("1")).arm == nil)
+}
+
+@Test func anExperimentGoesOnUntilItsVersionsAreDividedNoMore() throws {
+    for end in [
+        .abort(model: "m"), .swap([Order.Change(model: "m", version: 2)], isForced: false),
+        .unload(model: "m", version: 2, isForced: true),
+    ] as [Order] {
+        var roster = roster()
+        try beginExperiment(&roster)
+        roster.goOn("m", [1: 20, 2: 80], Split.Experiment(number: 17, period: 4, isByKey: false))
+        #expect(try roster.dealt() == [1: 20, 2: 80])
+        #expect(roster.entries.first?.experiment == 17)
+        let isOn = OrderError.experimentIsOn(model: "m")
+        #expect(throws: isOn) { try beginExperiment(&roster) }
+        #expect(throws: isOn) { try roster.weights("m", shares((1, 100)), isForced: true, salt: 1) }
+        #expect(throws: isOn) { try roster.rollout("m", 2, percent: 5, isForced: false, salt: 1) }
+        _ = try roster.decide(end)
+        #expect(roster.models["m"]?.split == nil)
+        // What is over does not come back.
+        roster.goOn("m", [1: 20, 2: 80], Split.Experiment(number: 17, period: 5, isByKey: false))
+        #expect(roster.models["m"]?.split == nil)
+    }
+}
+
+@Test func experimentsThatCannotBe() throws {
+    var roster = roster()
+    func refused(_ shares: [Int64: Int], isForced: Bool = false, _ error: OrderError) {
+        #expect(throws: error) {
+            try roster.experiment(
+                "m", shares, Split.Experiment(number: 1, period: 0, isByKey: false), isForced: isForced, salt: 1)
+        }
+    }
+    refused([1: 50, 3: 50], .incompatible(model: "m", version: 3, differences: ["it is another"]))
+    refused([1: 50, 4: 50], .busy(model: "m", version: 4))
+    refused([1: 50, 8: 50], isForced: true, .versionNotLoaded(model: "m", version: 8, loaded: [1, 2, 3]))
+    _ = try roster.rollout("m", 2, percent: 5, isForced: false, salt: 1)
+    refused([1: 50, 2: 50], .rolloutIsOn(model: "m", version: 2))
+}
+
 /// After a start the shares hold from when all of their versions are there.
 @Test func sharesComeBackWhole() throws {
     var record = ModelRecord<Number>(

@@ -99,6 +99,69 @@ private let goldenHistory = history {
     ]
 }
 
+private let goldenExperiment = request {
+    $0.model = "rf"
+    $0.experiment.assignment = .thompson
+    ($0.experiment.baseline, $0.experiment.seed) = (6, .max)
+    ($0.experiment.epsilonPercent, $0.experiment.floorPercent) = (20, 1)
+    ($0.experiment.rewardMin, $0.experiment.rewardMax, $0.experiment.smallestEffect) = (-1.5, 100, 0.005)
+    ($0.experiment.joinSeconds, $0.experiment.isZeroUnlessReported) = (600, true)
+}
+
+private let goldenExperimentStatus: StatusResponse = {
+    var arm = StatusResponse.Arm()
+    (arm.version, arm.percent, arm.rewards, arm.mean) = (6, 90, 250, 0.125)
+    var first = StatusResponse.Comparison()
+    (first.version, first.difference, first.low, first.high) = (7, -0.25, -0.5, 0.125)
+    (first.pValue, first.needed) = (0.75, 1840)
+    var second = StatusResponse.Comparison()
+    (second.version, second.verdict) = (8, .alike)
+    var experiment = StatusResponse.Experiment()
+    (experiment.assignment, experiment.baseline, experiment.seed) = (.sticky, 6, 42)
+    (experiment.ratioEvidence, experiment.ratioEvidenceMax) = (2.5, 2000)
+    (experiment.calls, experiment.callsWithoutId, experiment.callsRepeatedId) = (300, 4, 3)
+    (experiment.callsForgotten, experiment.unknownRewards) = (2, 1)
+    experiment.startedMilliseconds = 1_768_000_000_123
+    (experiment.arms, experiment.comparisons) = ([arm, StatusResponse.Arm()], [first, second])
+    var model = StatusResponse.Model()
+    (model.name, model.experiment) = ("rf", experiment)
+    var status = StatusResponse()
+    status.models = [model]
+    return status
+}()
+
+@Test func whatProtobufWritesOfExperiments() throws {
+    var arena = Arena(bytesMax: 1 << 20)
+    for headroom in [0, 5] {
+        let request = try message(
+            goldenExperiment.encode(headroom: headroom, in: &arena), headroom: headroom, in: &arena)
+        #expect(request == Golden.other("experiment request"))
+        let status = try message(
+            goldenExperimentStatus.encode(headroom: headroom, in: &arena), headroom: headroom, in: &arena)
+        #expect(status == Golden.other("experiment status"))
+    }
+    #expect(try ControlRequest.decode(arena.copy(Golden.other("experiment request"))) == goldenExperiment)
+    #expect(try StatusResponse.decode(arena.copy(Golden.other("experiment status"))) == goldenExperimentStatus)
+}
+
+@Test func whatProtobufWritesOfFeedback() throws {
+    var arena = Arena(bytesMax: 1 << 20)
+    let pairs = [("order-1017", 1.0), ("ñ", -0.5)]
+    let request = try message(
+        Feedback.encode(pairs.map { (id: $0.0, value: $0.1) }, of: "rf", headroom: 5, in: &arena), headroom: 5,
+        in: &arena)
+    #expect(request == Golden.other("feedback request"))
+    let rewards = try Feedback.decode(arena.copy(Golden.other("feedback request")), in: &arena)
+    #expect(rewards.indices.map { rewards[$0].id.text } == pairs.map(\.0))
+    #expect(rewards.indices.map { rewards[$0].value } == pairs.map(\.1))
+    #expect(rewards.indices.allSatisfy { rewards[$0].model == "rf" })
+    var answer = Feedback()
+    (answer.joined, answer.unknown, answer.repeated) = (300, 2, 1)
+    let response = try message(answer.encode(headroom: 5, in: &arena), headroom: 5, in: &arena)
+    #expect(response == Golden.other("feedback response"))
+    #expect(try Feedback.decode(response: arena.copy(Golden.other("feedback response"))) == answer)
+}
+
 @Test func whatProtobufWritesOfThem() throws {
     var arena = Arena(bytesMax: 1 << 20)
     for headroom in [0, 5] {

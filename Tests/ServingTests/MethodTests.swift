@@ -47,7 +47,7 @@ func noMethod(path: String) { #expect(Method(path: view(path)) == nil) }
         (.reflection, .bidirectional), (.reflectionAlpha, .bidirectional), (.load, .unary), (.unload, .unary),
         (.swap, .unary), (.rollback, .unary), (.setLabel, .unary), (.history, .unary), (.listModels, .unary),
         (.setWeights, .unary), (.rollout, .unary), (.promote, .unary), (.abort, .unary), (.status, .unary),
-        (.shadow, .unary),
+        (.shadow, .unary), (.experiment, .unary), (.feedback, .unary),
         (.repositoryIndex, .unary), (.repositoryModelLoad, .unary), (.repositoryModelUnload, .unary),
     ] as [(Method, Method.Shape)])
 func shapes(method: Method, shape: Method.Shape) { #expect(method.shape == shape) }
@@ -55,7 +55,7 @@ func shapes(method: Method, shape: Method.Shape) { #expect(method.shape == shape
 /// What takes time is done at the desk, all the rest by shards.
 @Test func errands() {
     let purposes = Method.allCases.compactMap(\.errand)
-    #expect(Set(purposes).count == purposes.count && purposes.count == 15)
+    #expect(Set(purposes).count == purposes.count && purposes.count == 16)
     for method in Method.allCases {
         let path = method.path.description
         let isControl =

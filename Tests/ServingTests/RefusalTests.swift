@@ -89,6 +89,7 @@ private var rows: [RefusalRow] {
         RefusalRow(.lease(.loading(model: "m", version: 1)), .unavailable),
         RefusalRow(.lease(.failed(model: "m", version: 1, reason: "its file is empty")), .unavailable),
         RefusalRow(.lease(.noLiveVersion(model: "m\n", loaded: [1, 2])), .notFound),
+        RefusalRow(.feedback(FeedbackError(position: 3, id: "a\nb", value: .nan, allowed: 0...1)), .invalidArgument),
         RefusalRow(.run(.failed(log: "/srv/models/secret.onnx: line\n7")), .internal),
         RefusalRow(.run(.arena(full)), .resourceExhausted),
         RefusalRow(.run(.unsupportedOutput(name: "y\n")), .internal),
@@ -123,7 +124,7 @@ func everyRefusalHasAStatusAndASentence(row: RefusalRow) {
 
 @Test func theTableHoldsEveryCase() {
     let kinds = Set(rows.map { kind(of: $0.refusal) })
-    #expect(kinds == Set(0...24))
+    #expect(kinds == Set(0...25))
 }
 
 /// A case that is added does not compile until it has a number here, and a row above.
@@ -154,6 +155,7 @@ private func kind(of refusal: Refusal) -> Int {
     case .notHere: 22
     case .tooManyErrands: 23
     case .errand: 24
+    case .feedback: 25
     }
 }
 

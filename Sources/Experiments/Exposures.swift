@@ -1,0 +1,317 @@
+// Enters: answers that left, by their request ids, and rewards, by the same ids. Leaves: sums of rewards. Shards and
+// whoever brings rewards write without a lock; one thread reads now and then.
+public import Memory
+
+/// Where a call of an experiment was dealt to.
+public struct Exposure: BitwiseCopyable, Sendable, Equatable {
+    /// As `Exposures.begin` gave it.
+    public var experiment: UInt16
+    /// A stretch of time in which the shares did not change.
+    public var period: UInt8
+    public var arm: UInt8
+
+    public init(experiment: UInt16, period: UInt8, arm: UInt8) {
+        self.experiment = experiment
+        self.period = period
+        self.arm = arm
+    }
+}
+
+/// What became of a reward.
+public enum RewardOutcome: Sendable, Equatable {
+    case joined
+    /// No answer with that id was given, or it is too long ago.
+    case unknown
+    /// That answer has its reward.
+    case repeated
+}
+
+/// Sums of one period and arm.
+public struct Totals: Sendable, Equatable {
+    /// Answers that can be rewarded; of callers with a key the first one's.
+    public var units = 0
+    /// Those of them that were.
+    public var rewarded = 0
+    public var sum = 0.0
+    public var squares = 0.0
+
+    public init() {}
+
+    static func - (later: Totals, earlier: Totals) -> Totals {
+        var totals = later
+        totals.units -= earlier.units
+        totals.rewarded -= earlier.rewarded
+        totals.sum -= earlier.sum
+        totals.squares -= earlier.squares
+        return totals
+    }
+}
+
+/// Which answers of a server's experiments still wait for their rewards: a million of them, 8 MiB, whatever is asked. Ids are
+/// kept as hashes; that a reward finds another's answer happens once in 2^41 rewards of ids that nobody gave.
+public final class Exposures: Sendable {
+    public static let experimentsMax = 16
+    public static let armsMax = 8
+    /// Period numbers that may be in use at the same time; they go round.
+    public static let periodsMax = 255
+
+    private static let ways = 8
+    private let bucketBits: UInt64
+    private let table: AtomicWords
+    private let totals = AtomicWords(count: experimentsMax * periodsMax * armsMax * 4)
+    private let facts = AtomicWords(count: experimentsMax * Fact.allCases.count)
+
+    private enum Fact: Int, CaseIterable {
+        /// The number of the experiment, from 1 on; 0: there is none.
+        case number
+        /// How many experiments had this place.
+        case begun
+        case salt, rewardMin, rewardMax, calls, withoutId, repeatedIds, forgotten, unknownRewards
+    }
+
+    /// `bucketBits`: 2^bucketBits times 8 answers are kept.
+    public init(bucketBits: Int = 17) {
+        self.bucketBits = UInt64(bucketBits)
+        table = AtomicWords(count: Self.ways << bucketBits)
+    }
+
+    private func fact(_ slot: Int, _ fact: Fact) -> Int { slot * Fact.allCases.count + fact.rawValue }
+
+    private func slot(of experiment: UInt16) -> Int? {
+        let slot = Int(experiment) % Self.experimentsMax
+        return facts.load(fact(slot, .number)) == UInt64(experiment) + 1 ? slot : nil
+    }
+
+    // MARK: - Experiments
+
+    /// `salt`: another one for each experiment. - Returns: the experiment's number; `nil`: there are as many as can be.
+    public func begin(salt: UInt64, rewards: ClosedRange<Double>) -> UInt16? {
+        for slot in 0..<Self.experimentsMax where facts.load(fact(slot, .number)) == 0 {
+            clear { $0.slot == slot }
+            for index in total(slot, 0, 0)..<total(slot, 0, 0) + Self.periodsMax * Self.armsMax * 4 {
+                totals.store(index, 0)
+            }
+            for each in Fact.allCases where each != .begun { facts.store(fact(slot, each), 0) }
+            facts.store(fact(slot, .salt), salt)
+            facts.store(fact(slot, .rewardMin), rewards.lowerBound.bitPattern)
+            facts.store(fact(slot, .rewardMax), rewards.upperBound.bitPattern)
+            // Another number each time: what was dealt out by an experiment that is over belongs to none.
+            let begun = facts.load(fact(slot, .begun))
+            facts.add(fact(slot, .begun))
+            let number = UInt16(truncatingIfNeeded: Int(begun) * Self.experimentsMax + slot)
+            facts.store(fact(slot, .number), UInt64(number) + 1)
+            return number
+        }
+        return nil
+    }
+
+    /// Its answers are forgotten, and its rewards are unknown from now on.
+    public func end(_ experiment: UInt16) {
+        guard let slot = slot(of: experiment) else { return }
+        facts.store(fact(slot, .number), 0)
+        clear { $0.slot == slot }
+    }
+
+    /// What rewards of it may be.
+    public func rewards(of experiment: UInt16) -> ClosedRange<Double>? {
+        guard let slot = slot(of: experiment) else { return nil }
+        let low = Double(bitPattern: facts.load(fact(slot, .rewardMin)))
+        let high = Double(bitPattern: facts.load(fact(slot, .rewardMax)))
+        return low <= high ? low...high : nil
+    }
+
+    // MARK: - Answers and rewards
+
+    /// An answer left. `id`: the caller's, which the reward will name. `key`: the hash of the caller's key, where all its calls
+    /// go the same way: of those only the first is evidence.
+    public func answered(_ id: ByteView, _ exposure: Exposure, key: UInt64? = nil) {
+        guard let slot = slot(of: exposure.experiment) else { return }
+        facts.add(fact(slot, .calls))
+        guard !id.isEmpty else { return facts.add(fact(slot, .withoutId)) }
+        let salt = facts.load(fact(slot, .salt))
+        var word = Word(
+            slot: slot, period: exposure.period, arm: exposure.arm, tag: SplitMix.mixed(id.fnv1a ^ salt))
+        if let key {
+            var owner = word
+            owner.isKey = true
+            owner.hash = SplitMix.mixed(key ^ ~salt)
+            word.isRepeat = !insert(owner)
+        }
+        guard insert(word) else { return facts.add(fact(slot, .repeatedIds)) }
+        if !word.isRepeat { totals.add(total(slot, exposure.period, exposure.arm)) }
+    }
+
+    /// What an answer brought. `value` is one that `rewards` allows.
+    public func reward(_ id: ByteView, _ experiment: UInt16, _ value: Double) -> RewardOutcome {
+        guard let slot = slot(of: experiment) else { return .unknown }
+        let hash = SplitMix.mixed(id.fnv1a ^ facts.load(fact(slot, .salt)))
+        guard !id.isEmpty, let (index, found) = find(hash, slot, isKey: false) else {
+            facts.add(fact(slot, .unknownRewards))
+            return .unknown
+        }
+        var settled = found
+        settled.isSettled = true
+        guard !found.isSettled, table.exchange(index, expected: found.raw, desired: settled.raw) else {
+            return .repeated
+        }
+        guard !found.isRepeat else { return .joined }
+        let first = total(slot, found.period, found.arm)
+        totals.add(first + 1)
+        totals.add(first + 2, value)
+        totals.add(first + 3, value * value)
+        return .joined
+    }
+
+    // MARK: - For who reads
+
+    public func totals(_ experiment: UInt16, period: UInt8, arm: Int) -> Totals {
+        var totals = Totals()
+        guard let slot = slot(of: experiment) else { return totals }
+        let first = total(slot, period, UInt8(arm))
+        totals.units = Int(self.totals.load(first))
+        totals.rewarded = Int(self.totals.load(first + 1))
+        totals.sum = Double(bitPattern: self.totals.load(first + 2))
+        totals.squares = Double(bitPattern: self.totals.load(first + 3))
+        return totals
+    }
+
+    /// What went past the joining.
+    public func losses(_ experiment: UInt16) -> Losses {
+        guard let slot = slot(of: experiment) else { return Losses() }
+        func count(_ each: Fact) -> Int { Int(facts.load(fact(slot, each))) }
+        return Losses(
+            calls: count(.calls), withoutId: count(.withoutId), repeatedIds: count(.repeatedIds),
+            forgotten: count(.forgotten), unknownRewards: count(.unknownRewards))
+    }
+
+    /// Rewards of that period come too late from now on.
+    public func expire(_ experiment: UInt16, period: UInt8) {
+        guard let slot = slot(of: experiment) else { return }
+        clear { $0.slot == slot && $0.period == period && !$0.isKey }
+    }
+
+    private func clear(_ isGone: (Word) -> Bool) {
+        for index in 0..<table.count {
+            // Somebody may put another in its place meanwhile, or a reward.
+            while true {
+                let raw = table.load(index)
+                if raw == 0 || !isGone(Word(raw: raw)) || table.exchange(index, expected: raw, desired: 0) { break }
+            }
+        }
+    }
+
+    // MARK: - The table
+
+    private func total(_ slot: Int, _ period: UInt8, _ arm: UInt8) -> Int {
+        precondition(period < Self.periodsMax && arm < Self.armsMax, "no such period or arm")
+        return ((slot * Self.periodsMax + Int(period)) * Self.armsMax + Int(arm)) * 4
+    }
+
+    private func bucket(_ hash: UInt64) -> Range<Int> {
+        let first = Int(hash >> (64 - bucketBits)) * Self.ways
+        return first..<first + Self.ways
+    }
+
+    private func find(_ hash: UInt64, _ slot: Int, isKey: Bool) -> (index: Int, word: Word)? {
+        for index in bucket(hash) {
+            let word = Word(raw: table.load(index))
+            if word.isUsed, word.tag == hash & Word.tagMask, word.slot == slot, word.isKey == isKey {
+                return (index, word)
+            }
+        }
+        return nil
+    }
+
+    /// - Returns: `false`: it is there already.
+    private func insert(_ word: Word) -> Bool {
+        // Whoever loses a race looks again; after some of them the newcomer gives way.
+        for _ in 0..<4 {
+            if find(word.hash, word.slot, isKey: word.isKey) != nil { return false }
+            var victim = bucket(word.hash).lowerBound
+            var best = -1
+            for index in bucket(word.hash) {
+                let cost = Word(raw: table.load(index)).dispensability(now: word.period)
+                if cost > best { (best, victim) = (cost, index) }
+            }
+            let raw = table.load(victim)
+            guard table.exchange(victim, expected: raw, desired: word.raw) else { continue }
+            let old = Word(raw: raw)
+            if old.isUsed && !old.isSettled && !old.isKey { facts.add(fact(old.slot, .forgotten)) }
+            return true
+        }
+        facts.add(fact(word.slot, .forgotten))
+        return true
+    }
+}
+
+/// What went past an experiment's joining of answers and rewards.
+public struct Losses: Sendable, Equatable {
+    public var calls = 0
+    /// Their rewards cannot be joined.
+    public var withoutId = 0
+    /// Answers with an id that another had; the first counts.
+    public var repeatedIds = 0
+    /// More answers waited for their rewards than are kept.
+    public var forgotten = 0
+    /// Rewards for ids that no answer had, or too long ago.
+    public var unknownRewards = 0
+
+    public init(calls: Int = 0, withoutId: Int = 0, repeatedIds: Int = 0, forgotten: Int = 0, unknownRewards: Int = 0) {
+        self.calls = calls
+        self.withoutId = withoutId
+        self.repeatedIds = repeatedIds
+        self.forgotten = forgotten
+        self.unknownRewards = unknownRewards
+    }
+}
+
+/// One place of the table: all of an answer that waits for its reward in one word, so that it changes as a whole.
+private struct Word {
+    static let tagMask: UInt64 = (1 << 44) - 1
+    /// What says in which bucket it lies, and its low bits which one there.
+    var hash: UInt64
+    var raw: UInt64 { upper | hash & Self.tagMask }
+    private var upper: UInt64
+
+    init(raw: UInt64) {
+        hash = raw & Self.tagMask
+        upper = raw & ~Self.tagMask
+    }
+
+    init(slot: Int, period: UInt8, arm: UInt8, tag: UInt64) {
+        hash = tag
+        upper = 1 << 63 | UInt64(arm) << 56 | UInt64(slot) << 52 | UInt64(period) << 44
+    }
+
+    var tag: UInt64 { hash & Self.tagMask }
+    var isUsed: Bool { upper != 0 }
+    var slot: Int { Int(upper >> 52 & 15) }
+    var arm: UInt8 { UInt8(upper >> 56 & 15) }
+    var period: UInt8 { UInt8(upper >> 44 & 255) }
+
+    private func flag(_ bit: UInt64) -> Bool { upper >> bit & 1 == 1 }
+    private mutating func set(_ bit: UInt64, _ value: Bool) { upper = upper & ~(1 << bit) | (value ? 1 << bit : 0) }
+
+    /// It is no answer but a caller's key, which is kept so that it counts once.
+    var isKey: Bool {
+        get { flag(62) }
+        set { set(62, newValue) }
+    }
+    var isSettled: Bool {
+        get { flag(61) }
+        set { set(61, newValue) }
+    }
+    /// Its caller has had an answer before.
+    var isRepeat: Bool {
+        get { flag(60) }
+        set { set(60, newValue) }
+    }
+
+    /// Free places first, then what has its reward, then the oldest; keys last.
+    func dispensability(now: UInt8) -> Int {
+        if !isUsed { return 2000 }
+        let age = (Int(now) - Int(period) + Exposures.periodsMax) % Exposures.periodsMax
+        if isKey { return 0 }
+        return age + (isSettled ? 1000 : 1)
+    }
+}

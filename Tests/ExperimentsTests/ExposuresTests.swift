@@ -1,0 +1,139 @@
+import Foundation
+import Memory
+import Testing
+
+@testable import Experiments
+
+/// One experiment, and calls by the names of their ids.
+private struct Bench {
+    let exposures: Exposures
+    let experiment: UInt16
+
+    init(bucketBits: Int = 10) throws {
+        exposures = Exposures(bucketBits: bucketBits)
+        experiment = try #require(exposures.begin(salt: 42, rewards: 0...1))
+    }
+
+    func answered(_ id: String, arm: UInt8 = 0, period: UInt8 = 0, key: UInt64? = nil, of other: UInt16? = nil) {
+        let bytes = OwnedBytes(id)
+        withExtendedLifetime(bytes) {
+            exposures.answered(
+                bytes.view, Exposure(experiment: other ?? experiment, period: period, arm: arm), key: key)
+        }
+    }
+
+    func reward(_ id: String, _ value: Double = 1, of other: UInt16? = nil) -> RewardOutcome {
+        let bytes = OwnedBytes(id)
+        return withExtendedLifetime(bytes) { exposures.reward(bytes.view, other ?? experiment, value) }
+    }
+
+    func totals(_ arm: Int = 0, period: UInt8 = 0) -> Totals {
+        exposures.totals(experiment, period: period, arm: arm)
+    }
+}
+
+@Test func aRewardFindsItsAnswerOnce() throws {
+    let bench = try Bench()
+    bench.answered("a", arm: 1, period: 3)
+    bench.answered("b", arm: 0, period: 3)
+    #expect(bench.reward("a", 0.25) == .joined)
+    #expect(bench.reward("a", 0.25) == .repeated)
+    #expect(bench.reward("c") == .unknown)
+    #expect(bench.reward("") == .unknown)
+    var expected = Totals()
+    expected.units = 1
+    #expect(bench.totals(0, period: 3) == expected)
+    expected.rewarded = 1
+    expected.sum = 0.25
+    expected.squares = 0.0625
+    #expect(bench.totals(1, period: 3) == expected)
+    #expect(bench.exposures.losses(bench.experiment) == Losses(calls: 2, unknownRewards: 2))
+}
+
+@Test func whatCannotBeJoinedIsCounted() throws {
+    let bench = try Bench()
+    bench.answered("")
+    bench.answered("a")
+    bench.answered("a", arm: 1)
+    #expect(bench.reward("a") == .joined)
+    #expect(bench.totals(0).rewarded == 1 && bench.totals(1).units == 0)
+    #expect(bench.exposures.losses(bench.experiment) == Losses(calls: 3, withoutId: 1, repeatedIds: 1))
+}
+
+@Test func ofAKeyTheFirstCallCounts() throws {
+    let bench = try Bench()
+    bench.answered("a", key: 7)
+    bench.answered("b", key: 7)
+    bench.answered("c", key: 8)
+    for id in ["a", "b", "c"] { #expect(bench.reward(id) == .joined) }
+    #expect(bench.totals().units == 2 && bench.totals().rewarded == 2)
+    // A key is remembered longer than its calls.
+    bench.exposures.expire(bench.experiment, period: 0)
+    bench.answered("d", period: 1, key: 7)
+    #expect(bench.totals(period: 1).units == 0)
+}
+
+@Test func whatIsTooLateIsUnknown() throws {
+    let bench = try Bench()
+    bench.answered("old", period: 0)
+    bench.answered("new", period: 1)
+    bench.exposures.expire(bench.experiment, period: 0)
+    #expect(bench.reward("old") == .unknown)
+    #expect(bench.reward("new") == .joined)
+    #expect(bench.totals(period: 0).units == 1)
+}
+
+@Test func experimentsKnowNothingOfEachOther() throws {
+    let bench = try Bench()
+    let other = try #require(bench.exposures.begin(salt: 43, rewards: -5...5))
+    #expect(other != bench.experiment)
+    #expect(bench.exposures.rewards(of: other) == -5...5)
+    bench.answered("a")
+    #expect(bench.reward("a", of: other) == .unknown)
+    bench.exposures.end(other)
+    #expect(bench.exposures.rewards(of: other) == nil)
+    #expect(bench.reward("a") == .joined)
+    // The place is taken again, by another number: calls that were dealt out by the one before belong to nobody.
+    let next = try #require(bench.exposures.begin(salt: 44, rewards: 0...1))
+    #expect(next != other && Int(next) % Exposures.experimentsMax == Int(other) % Exposures.experimentsMax)
+    bench.answered("late", of: other)
+    #expect(bench.reward("late", of: next) == .unknown)
+    #expect(bench.exposures.losses(next).calls == 0)
+}
+
+@Test func thereAreSoManyExperimentsAtMost() throws {
+    let exposures = Exposures(bucketBits: 4)
+    var numbers: Set<UInt16> = []
+    for salt in 0..<Exposures.experimentsMax {
+        numbers.insert(try #require(exposures.begin(salt: UInt64(salt), rewards: 0...1)))
+    }
+    #expect(numbers.count == Exposures.experimentsMax)
+    #expect(exposures.begin(salt: 99, rewards: 0...1) == nil)
+    exposures.end(3)
+    #expect(exposures.begin(salt: 99, rewards: 0...1) != nil)
+}
+
+/// 128 places, a thousand answers: the latest stay.
+@Test func theOldestAreForgottenWhereThereIsNoRoom() throws {
+    let bench = try Bench(bucketBits: 4)
+    for number in 0..<1000 { bench.answered("\(number)", period: UInt8(number / 10)) }
+    let losses = bench.exposures.losses(bench.experiment)
+    #expect(losses.forgotten == 1000 - 128)
+    let kept = (0..<1000).filter { bench.reward("\($0)") == .joined }
+    #expect(kept.count == 128)
+    #expect(kept.allSatisfy { $0 > 600 })
+}
+
+@Test func manyThreadsLoseNothing() throws {
+    let bench = try Bench(bucketBits: 14)
+    let threads = 4
+    let each = 10_000
+    DispatchQueue.concurrentPerform(iterations: threads) { thread in
+        for number in 0..<each {
+            bench.answered("\(thread)/\(number)", arm: UInt8(thread % 2))
+            #expect(bench.reward("\(thread)/\(number)", 0.5) == .joined)
+        }
+    }
+    #expect(bench.totals(0).rewarded + bench.totals(1).rewarded == threads * each)
+    #expect(bench.totals(0).sum == Double(threads * each) / 4)
+}
