@@ -124,7 +124,9 @@ public final class Clerk: Sendable {
             return encoded { (arena) throws(ArenaFull) in try history(request.model).encode(headroom: 0, in: &arena) }
         }
         let signed = Signed(
-            author: String(request.author.prefix(128)), reason: String(request.reason.prefix(1024)),
+            // Scalars: one character may have any number of them.
+            author: String(request.author.unicodeScalars.prefix(128)),
+            reason: String(request.reason.unicodeScalars.prefix(1024)),
             timeMilliseconds: Clock.wallMilliseconds(),
             isDryRun: request.isDryRun)
         let outcome: Outcome
@@ -159,12 +161,17 @@ public final class Clerk: Sendable {
         _ signed: Signed, _ verb: String, _ carryOut: () throws(OrderError) -> Outcome
     ) throws(ErrandRefusal) -> Outcome {
         let outcome: Outcome
-        do throws(OrderError) { outcome = try carryOut() } catch { throw ErrandRefusal(error.kind, error.sentence) }
+        do throws(OrderError) { outcome = try carryOut() } catch { throw refusal(error) }
         if !signed.isDryRun {
             let author = signed.author.isEmpty ? "somebody" : escaped(signed.author)
             for step in outcome.decision.steps { log("\(author), \(verb): \(step)") }
         }
         return outcome
+    }
+
+    func refusal(_ error: OrderError) -> ErrandRefusal {
+        let error = control.advised(error)
+        return ErrandRefusal(error.kind, error.sentence)
     }
 
     private func status(_ request: ControlRequest) throws(ErrandRefusal) -> [UInt8] {
@@ -175,7 +182,7 @@ public final class Clerk: Sendable {
                 StatusResponse.Model(model.entry, model.rollout, control.experiment(of: model.entry.name))
             }
         } catch {
-            throw ErrandRefusal(error.kind, error.sentence)
+            throw refusal(error)
         }
         let answer = response
         return encoded { (arena) throws(ArenaFull) in try answer.encode(headroom: 0, in: &arena) }
@@ -193,6 +200,7 @@ public final class Clerk: Sendable {
             line.author = event.author
             line.reason = event.reason
             line.steps = event.steps
+            line.version = event.version ?? 0
             response.events.append(line)
         }
         response.previous = control.previous(model) ?? 0

@@ -47,12 +47,16 @@ public struct Desired: Codable, Sendable, Equatable {
         public var reason: String
         /// What was done, one sentence each.
         public var steps: [String]
+        /// The version that it was about, where it was about one.
+        public var version: Int64?
     }
 
     public var schema = 1
     public var models: [String: Model] = [:]
 
     static let historyMax = 100
+    /// Of one event: a swap may name a thousand models.
+    static let stepsMax = 32
 
     public init() {}
 
@@ -81,6 +85,10 @@ public struct Desired: Codable, Sendable, Equatable {
         if record.split?.experiment == nil { model.experiment = nil }
         model.rollout = record.rollout
         model.mirrorPercent = record.mirrorPercent > 0 ? record.mirrorPercent : nil
+        var event = event
+        if event.steps.count > Self.stepsMax {
+            event.steps = event.steps.prefix(Self.stepsMax) + ["and \(event.steps.count - Self.stepsMax) more"]
+        }
         model.history.append(event)
         model.history.removeFirst(max(0, model.history.count - Self.historyMax))
         models[record.name] = model
@@ -137,12 +145,33 @@ extension Desired {
         return desired
     }
 
-    public func write(to file: KeptFile) throws(StateFileError) {
+    /// What a start can read: of histories that are too long the beginnings go.
+    mutating func write(to file: KeptFile) throws(StateFileError) {
+        guard let bytes = encoded(within: KeptFile.bytesMax / 4) else {
+            throw StateFileError(
+                sentence:
+                    "'\(file.path)' would have more than \(KeptFile.bytesMax / 4) bytes: take labels away, or unload models"
+            )
+        }
+        do throws(RepositoryError) { try file.write(bytes) } catch {
+            throw StateFileError(sentence: error.description)
+        }
+    }
+
+    /// `nil`: even without its histories it is larger.
+    mutating func encoded(within bytesMax: Int) -> [UInt8]? {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        guard let data = try? encoder.encode(self) else { preconditionFailure("a state that cannot be encoded") }
-        do throws(RepositoryError) { try file.write(Array(data)) } catch {
-            throw StateFileError(sentence: error.description)
+        var eventsMax = Self.historyMax
+        while true {
+            guard let data = try? encoder.encode(self) else { preconditionFailure("a state that cannot be encoded") }
+            if data.count <= bytesMax { return Array(data) }
+            if eventsMax == 0 { return nil }
+            eventsMax /= 2
+            for name in models.keys {
+                let history = models[name]?.history ?? []
+                models[name]?.history = Array(history.suffix(eventsMax))
+            }
         }
     }
 }

@@ -205,7 +205,7 @@ extension ModelControl {
                 state.desired.models[model]?.experiment = running.experiment
             }
             guard let file, !state.experiments.isEmpty else { return nil }
-            do throws(StateFileError) { try state.desired.write(to: file) } catch { return error.sentence }
+            do throws(StateFileError) { try file.write(&state.desired) } catch { return error.sentence }
             return nil
         }
     }

@@ -12,6 +12,8 @@ public struct Facts: Codable, Sendable, Equatable {
     public var golden: [GoldenResult] = []
     /// Whether all its answers to inputs of ours were numbers; `nil`: it takes none of ours, or nobody asked.
     public var isFinite: Bool?
+    /// Why it answers no inputs of ours, in the runtime's words; `nil`: it does, or takes none, or nobody asked.
+    public var refusal: String?
     /// How many single runs were measured, and what they took; 0: none was.
     public var runs = 0
     public var p50Nanoseconds: Int64 = 0
@@ -24,7 +26,7 @@ public struct Facts: Codable, Sendable, Equatable {
 
 /// One thing that a version has to pass before it may become live.
 public struct Gate: Codable, Sendable, Equatable {
-    public enum Name: String, Codable, Sendable { case signature, golden, finite, latency, memory }
+    public enum Name: String, Codable, Sendable { case signature, golden, answers, finite, latency, memory }
     public enum Outcome: String, Codable, Sendable { case passed, failed, skipped }
 
     public let name: Name
@@ -48,13 +50,16 @@ struct LiveFacts {
     var differences: [String]
     /// `nil`: it takes no inputs of ours.
     var isFinite: Bool?
+    /// It answers no inputs of ours.
+    var isRefusing = false
 }
 
 extension Facts {
     /// All gates, in their order. `live`: `nil` where no version is live.
     func gates(_ configuration: ModelConfiguration, beside live: LiveFacts?) -> [Gate] {
         [
-            signature(live), goldenGate, finite(live), latency(configuration.latencyBudgetMilliseconds),
+            signature(live), goldenGate, answers(configuration, live), finite(live),
+            latency(configuration.latencyBudgetMilliseconds),
             memory(configuration.memoryBudgetBytes),
         ]
     }
@@ -81,6 +86,27 @@ extension Facts {
     }
 
     private func counted(_ cases: Int) -> String { cases == 1 ? "1 case" : "\(cases) cases" }
+
+    /// A version that answers nothing must not become live. Inputs of ours may be none that a sound model takes: where its owner
+    /// gave some, or the live version takes ours no better, they prove nothing.
+    private func answers(_ configuration: ModelConfiguration, _ live: LiveFacts?) -> Gate {
+        if refusal == nil {
+            return isFinite == nil
+                ? Gate(.answers, .skipped, "no inputs of ours were run")
+                : Gate(.answers, .passed, "it answers inputs of ours")
+        }
+        if !golden.isEmpty { return Gate(.answers, .skipped, "it answers no inputs of ours; its golden cases decide") }
+        if configuration.triton?.warmUps.isEmpty == false {
+            return Gate(.answers, .passed, "it answers its warm-up, if no inputs of ours")
+        }
+        if live?.isRefusing == true {
+            return Gate(.answers, .skipped, "it answers no inputs of ours, and neither does the live version")
+        }
+        return Gate(
+            .answers, .failed,
+            "it answers none of the inputs that we made for it, zeros and small random numbers (the server's log says why): "
+                + "if it needs others, add a golden case that it answers")
+    }
 
     /// Zeros may lead to NaN in a sound model: it is a fault where the live one knows better.
     private func finite(_ live: LiveFacts?) -> Gate {
@@ -142,12 +168,14 @@ extension [Gate] {
 }
 
 extension Facts {
-    /// Runs it. `isFinite`: what its answers to inputs of ours are. `runs`: how many are measured.
+    /// Runs it. `rehearsed`: what its answers to inputs of ours are; `nil`: nobody asked. `runs`: how many are measured.
     init(
-        _ servable: Servable, _ configuration: ModelConfiguration, golden: [GoldenResult], isFinite: Bool?, runs: Int
+        _ servable: Servable, _ configuration: ModelConfiguration, golden: [GoldenResult], rehearsed: Rehearsed?,
+        runs: Int
     ) {
         self.golden = golden
-        self.isFinite = isFinite
+        isFinite = rehearsed?.isFinite
+        refusal = rehearsed?.refusal
         // Who waits for a core that others have is not slow: where one thread does the work its own time is counted.
         let isAlone = (configuration.intraOpThreads ?? 1) == 1 && (configuration.interOpThreads ?? 1) == 1
         var rehearsal = Rehearsal(servable)
@@ -159,15 +187,23 @@ extension Facts {
     }
 }
 
+/// What a model does with inputs of ours.
+struct Rehearsed {
+    /// Whether its answers are numbers; `nil`: there is none.
+    var isFinite: Bool?
+    /// Why none was answered; `nil`: one was, or it takes none of ours.
+    var refusal: String?
+}
+
 extension Servable {
-    /// Whether its answers to inputs of ours are numbers; `nil`: it takes none of ours.
-    var isFinite: Bool? {
+    /// Runs it.
+    var rehearsed: Rehearsed {
         var isFinite = true
         var rehearsal = Rehearsal(self)
-        let isAny = rehearsal.outputs { outputs in
+        let (isAny, refusal) = rehearsal.outputs { outputs in
             for index in outputs.indices where outputs[index].firstNotFinite != nil { isFinite = false }
         }
-        return isAny ? isFinite : nil
+        return Rehearsed(isFinite: isAny ? isFinite : nil, refusal: isAny ? nil : refusal)
     }
 }
 

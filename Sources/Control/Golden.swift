@@ -84,6 +84,7 @@ struct GoldenCase {
         var arena = Arena(bytesMax: 1 << 30)
         do {
             var call = Call()
+            call.model = try arena.copy(servable.name)
             for input in inputs {
                 let tensor = try input.tensor(in: &arena)
                 try call.inputs.append(tensor, in: &arena)

@@ -15,11 +15,13 @@ public struct LoadReport: Sendable {
     public var nanoseconds: Int64 = 0
     /// `nil`: it is ready. Else our sentence.
     public var failure: String?
+    /// The same for who ordered the load, where there is more to say.
+    var detail: String?
     /// What it had to pass.
     public var gates: [Gate] = []
     /// What the runtime said, for the log.
     public var log: String?
-    /// What of the configuration has no effect, where nobody was told yet.
+    /// What of the configuration has no effect, where nobody was told yet; or who answers in its place.
     public var note: String?
     /// The how-manieth of how many that the server begins with; `nil`: it came later.
     public var place: (ended: Int, of: Int)?

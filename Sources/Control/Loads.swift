@@ -15,6 +15,8 @@ extension ModelControl {
         let version: Int64
         let isLive: Bool
         let hasSlot: Bool
+        /// An order made its model what it is.
+        let isOrdered: Bool
     }
 
     /// What the server begins with: what was served when it ended, else what the policy of each model wants, the highest live.
@@ -26,6 +28,7 @@ extension ModelControl {
             var loads: [FirstLoad] = []
             for plan in plans {
                 var record: ModelRecord<Servable> = state.desired.models[plan.name]?.record(plan.name) ?? plan.record()
+                let isOrdered = state.desired.models[plan.name] != nil
                 // What an earlier start unloaded could never be loaded.
                 if mode == .fixed && record.standings.isEmpty { record = plan.record() }
                 state.roster.models[plan.name] = record
@@ -35,7 +38,7 @@ extension ModelControl {
                 loads += record.standings.map {
                     FirstLoad(
                         model: plan.name, version: $0.number, isLive: $0.number == record.wanted,
-                        hasSlot: $0.slot != nil)
+                        hasSlot: $0.slot != nil, isOrdered: isOrdered)
                 }
             }
             commit(state)
@@ -52,7 +55,7 @@ extension ModelControl {
             Desired.Event(
                 timeMilliseconds: Clock.wallMilliseconds(), verb: "abort", from: record.wanted, to: record.wanted,
                 epoch: directory.catalog.epoch, author: Signed.server,
-                reason: "the server ended while version \(version) was rolled out", steps: []))
+                reason: "the server ended while version \(version) was rolled out", steps: [], version: version))
     }
 
     private func isSuspect(_ load: FirstLoad) -> Bool {
@@ -73,7 +76,7 @@ extension ModelControl {
     /// What was live when the server ended is live again whatever its gates say: they are for what is new.
     private func load(_ first: FirstLoad, _ plan: ModelPlan, _ care: Care, _ place: () -> (ended: Int, of: Int)) {
         do throws(OrderError) {
-            try bring(plan, first.version, care, 0, place: place) { (state, loaded) in
+            try bring(plan, first.version, care, 0, handsOn: !first.isOrdered, place: place) { (state, loaded) in
                 var next = state
                 _ = next.roster.models[first.model]?.arrived(loaded.version, displaces: first.hasSlot)
                 return install(next, in: &state)
@@ -82,7 +85,11 @@ extension ModelControl {
     }
 
     /// From now on a load that does not end is nobody's fault: the process was asked to end.
-    public func leave() { attempts.leave() }
+    /// And whoever follows it keeps the state.
+    public func leave() {
+        attempts.leave()
+        file?.leave()
+    }
 
     // MARK: - Loading
 
@@ -99,18 +106,26 @@ extension ModelControl {
             var record = state.roster.models[model] ?? ModelRecord(name: model, labels: plan.configuration.labels)
             let present = record.standing(number)?.state
             if present?.isComing ?? false { throw .busy(model: model, version: number) }
-            if signed.isDryRun || present?.isServing ?? false {
-                let step =
-                    present?.isServing ?? false
-                    ? "version \(number) of model '\(model)' is loaded already"
-                    : "version \(number) of model '\(model)' would be loaded beside what is served"
+            let isLoaded = present?.isServing ?? false
+            if !isLoaded {
+                state.loads += 1
+                ownLoad = state.loads
+                record.begin(number, load: ownLoad)
+            }
+            if signed.isDryRun || isLoaded {
+                let steps =
+                    isLoaded
+                    ? ["version \(number) of model '\(model)' is loaded already"]
+                    : record.arrival(of: number, keeping: plan.keepsDisplaced).map {
+                        $0.gone.map { went($0, model) } + [
+                            stands(number, model, live: $0.isWanted ? number : record.live)
+                                + ($0.isWanted ? ", if it passes its gates" : "")
+                        ]
+                    } ?? []
                 return Outcome(
-                    epoch: directory.catalog.epoch, spreadNanoseconds: 0, decision: Decision(changes: [], steps: [step])
+                    epoch: directory.catalog.epoch, spreadNanoseconds: 0, decision: Decision(changes: [], steps: steps)
                 )
             }
-            state.loads += 1
-            ownLoad = state.loads
-            record.begin(number, load: ownLoad)
             state.roster.models[model] = record
             state.plans[model] = plan
             commit(state)
@@ -123,20 +138,30 @@ extension ModelControl {
             var next = state
             let before = next.roster.models[model]?.live
             let isFit = loaded.version.faults.isEmpty
-            let gone =
-                next.roster.models[model]?
-                .arrived(loaded.version, keeping: plan.keepsDisplaced, mayGoLive: isFit) ?? []
+            var keeping = plan.keepsDisplaced
+            // What nobody ordered and cannot become live takes nobody's way back.
+            if isByItself, loaded.gates.contains(where: { $0.outcome == .failed }) {
+                keeping.formUnion([next.roster.models[model]?.previous].compactMap(\.self))
+            }
+            let gone = next.roster.models[model]?.arrived(loaded.version, keeping: keeping, mayGoLive: isFit) ?? []
             let after = next.roster.models[model]?.live
             decision.changes = [Decision.Change(model: model, from: before, to: after)]
-            decision.steps = loaded.steps(plan) + gone.map { "version \($0) of model '\(model)' goes" }
-            let place =
-                after == number
-                ? "answers" : after.map { "is ready beside version \($0), which answers" } ?? "is ready; none is live"
-            decision.steps.append("version \(number) of model '\(model)' \(place)")
+            decision.version = number
+            decision.steps = loaded.steps(plan) + gone.map { went($0, model) }
+            decision.steps.append(stands(number, model, live: after))
             return try settle(&state, next, decision, signed, verb)
         }
         let committed = try bring(plan, number, .full, ownLoad, place: { nil }, arrive: arrive)
         return Outcome(epoch: committed.epoch, spreadNanoseconds: spread(committed), decision: decision)
+    }
+
+    private func went(_ number: Int64, _ model: String) -> String { "version \(number) of model '\(model)' goes" }
+
+    private func stands(_ number: Int64, _ model: String, live: Int64?) -> String {
+        let place =
+            live == number
+            ? "answers" : live.map { "is ready beside version \($0), which answers" } ?? "is ready; none is live"
+        return "version \(number) of model '\(model)' \(place)"
     }
 
     func plan(of model: String) throws(OrderError) -> ModelPlan {
@@ -150,9 +175,11 @@ extension ModelControl {
     }
 
     /// Brings a version into memory beside what is served, and reports. `arrive` commits, under the lock, what becomes of it.
+    /// `handsOn`: if it was to be live and fails, another one is to be.
     @discardableResult
     private func bring(
-        _ plan: ModelPlan, _ number: Int64, _ care: Care, _ ownLoad: UInt64, place: () -> (ended: Int, of: Int)?,
+        _ plan: ModelPlan, _ number: Int64, _ care: Care, _ ownLoad: UInt64, handsOn: Bool = false,
+        place: () -> (ended: Int, of: Int)?,
         arrive: (inout State, LoadedVersion) throws(OrderError) -> Commit
     ) throws(OrderError) -> Commit {
         let began = Clock.now()
@@ -176,6 +203,11 @@ extension ModelControl {
                 guard state.roster.models[plan.name]?.standing(number)?.load == ownLoad else { return }
                 state.roster.models[plan.name]?.failed(number, reason)
                 if isLeftAlone { state.roster.models[plan.name]?.gaveUp(number) }
+                if handsOn, let next = state.roster.models[plan.name]?.handOn(from: number) {
+                    report.note =
+                        "model '\(plan.name)': version \(next) is to answer instead of version \(number), which failed; no "
+                        + "order wanted either"
+                }
                 commit(state)
             }
         }
@@ -183,8 +215,11 @@ extension ModelControl {
         _ = hooks.spread(directory.catalog.epoch)
         report.place = place()
         // What the server begins with was told of at the start.
-        if report.place == nil { report.note = plan.note }
+        if report.place == nil { report.note = plan.note ?? report.note }
         hooks.report(report)
+        if case .failure(.loadFailed) = result, let detail = report.detail {
+            throw .loadFailed(model: plan.name, version: number, reason: detail)
+        }
         return try result.get()
     }
 
@@ -214,9 +249,11 @@ extension ModelControl {
             report.log = error.log
             let last = attempts.failed(key, error.sentence)
             isLeftAlone = last != nil
+            if last == nil { report.detail = error.detail }
             throw .loadFailed(model: plan.name, version: number, reason: last ?? error.sentence)
         }
         report.gates = loaded.gates
+        report.log = loaded.refusal
         report.digest = loaded.hexDigest
         report.manifest = loaded.manifest
         report.bytes = loaded.bytes

@@ -94,18 +94,23 @@ struct Rehearsal: ~Copyable {
     }
 
     /// Calls `look` with the outputs of two runs: of zeros, and of small numbers of either sign.
-    /// - Returns: whether the model takes inputs of ours at all.
-    mutating func outputs(_ look: (List<Tensor>) -> Void) -> Bool {
-        guard servable.engine.isMeasured else { return false }
-        do {
-            for scale in [0.0, 1] {
-                arena.reset()
-                try servable.engine.run(try work(scale: scale), in: &arena) { (outputs, _) in look(outputs) }
+    /// - Returns: whether the model answers inputs of ours at all; and why it refused the first that it did.
+    mutating func outputs(_ look: (List<Tensor>) -> Void) -> (isAny: Bool, refusal: String?) {
+        guard servable.engine.isMeasured else { return (false, nil) }
+        var isAny = false
+        var refusal: String?
+        for scale in [0.0, 1] {
+            arena.reset()
+            // What is too large to be made up is nobody's fault.
+            guard let work = try? work(scale: scale) else { continue }
+            do throws(RunError) {
+                try servable.engine.run(work, in: &arena) { (outputs, _) in look(outputs) }
+                isAny = true
+            } catch {
+                if case .failed(let log) = error { refusal = refusal ?? log } else { refusal = refusal ?? "\(error)" }
             }
-            return true
-        } catch {
-            return false
         }
+        return (isAny, refusal)
     }
 
     /// What single runs take, ascending, in nanoseconds; at most `runs` of them, fewer of a model that takes long. Measured

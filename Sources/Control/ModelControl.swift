@@ -4,7 +4,7 @@ import Memory
 public import Models
 import ONNX
 import Reactor
-public import Repository
+import Repository
 public import Serving
 import Synchronization
 import Tensors
@@ -17,7 +17,7 @@ public struct Signed: Sendable {
     public var timeMilliseconds: Int64
     /// Only what would be done is wanted.
     public var isDryRun: Bool
-    /// It is done even if it cannot be kept for the next start.
+    /// It is done even if it cannot be kept for the next start, because nobody ordered it, who could be told.
     var isUrgent = false
 
     public init(author: String, reason: String, timeMilliseconds: Int64, isDryRun: Bool = false) {
@@ -74,13 +74,11 @@ public final class ModelControl: Sendable {
 
     let loader: VersionLoader
     let directory: Directory<Servable>
-    let file: KeptFile?
+    let file: StateFile?
     let exposures: Exposures
     let hooks: Hooks
     let mode: RepositoryMode
     let state: Lock<State>
-    /// Two processes over one state file, as at a rolling restart, must not take each other's loads for crashes.
-    private let claim: FolderClaim?
     let attempts: Attempts
     /// One at a time frees what was replaced.
     private let freeing = Lock(())
@@ -89,7 +87,7 @@ public final class ModelControl: Sendable {
 
     /// `file`: where the desired state is kept; `nil`: nowhere. `desired`: what it held.
     public init(
-        loader: VersionLoader, directory: Directory<Servable>, file: KeptFile?, desired: Desired?,
+        loader: VersionLoader, directory: Directory<Servable>, file: StateFile?, desired: Desired?,
         mode: RepositoryMode = .explicit, exposures: Exposures = Exposures(), hooks: Hooks
     ) {
         self.loader = loader
@@ -97,8 +95,8 @@ public final class ModelControl: Sendable {
         self.file = file
         self.exposures = exposures
         self.hooks = hooks
-        claim = file?.claim()
-        attempts = Attempts(beside: claim == nil ? nil : file, loader.repository)
+        // Two processes over one file must not take each other's loads for crashes.
+        attempts = Attempts(beside: file.flatMap { $0.isOurs ? $0.file : nil }, loader.repository)
         self.mode = mode
         state = Lock(State(desired: desired ?? Desired()))
     }
@@ -152,7 +150,8 @@ public final class ModelControl: Sendable {
                 Desired.Event(
                     timeMilliseconds: signed.timeMilliseconds, verb: verb, from: change.from, to: change.to,
                     epoch: directory.catalog.epoch + 1,
-                    author: signed.author, reason: signed.reason, steps: decision.steps + results))
+                    author: signed.author, reason: signed.reason, steps: decision.steps + results,
+                    version: decision.version ?? (change.from == change.to ? nil : change.to)))
             next.desired.models[change.model]?.experiment = next.experiments[change.model]?.experiment
             let known = next.plans[change.model]
             next.desired.heed(
@@ -160,8 +159,9 @@ public final class ModelControl: Sendable {
                 top: known?.configuration.versionPolicy.choose(from: known?.versions ?? []).first)
         }
         if let file {
-            do throws(StateFileError) { try next.desired.write(to: file) } catch {
-                // What is taken back is taken back: a rollout that was kept as running ends at the next start anyway.
+            do throws(StateFileError) { try file.write(&next.desired) } catch {
+                // What is taken back is taken back: a rollout that was kept as running ends at the next start anyway. And what
+                // lies in the repository is found there again.
                 guard signed.isUrgent else { throw .notKept(reason: error.sentence) }
             }
         }
@@ -172,6 +172,9 @@ public final class ModelControl: Sendable {
     func install(_ next: State, in state: inout State) -> Commit {
         var next = next
         next.rollouts = next.rollouts.filter { next.roster.models[$0.key]?.rollout == $0.value.version }
+        next.experiments = next.experiments.filter {
+            next.roster.models[$0.key]?.split?.experiment?.number == $0.value.number
+        }
         for running in state.experiments.values
         where !next.experiments.values.contains(where: { $0.number == running.number }) {
             exposures.end(running.number)

@@ -33,6 +33,8 @@ public struct ProbeReport: Codable, Sendable {
     public var facts = Facts()
     /// Why it cannot serve; `nil`: it can.
     public var failure: String?
+    /// The same for who ordered the load.
+    public var detail: String?
     /// What the runtime said to that.
     public var log: String?
 
@@ -87,7 +89,9 @@ public struct Prober: Sendable {
         guard let report = try? JSONDecoder().decode(ProbeReport.self, from: Data(result.output)) else {
             throw LoadError(sentence: "the process that tried it ended without a report", log: log)
         }
-        if let failure = report.failure { throw LoadError(sentence: failure, log: report.log ?? log) }
+        if let failure = report.failure {
+            throw LoadError(sentence: failure, log: report.log ?? log, detail: report.detail)
+        }
         return report
     }
 
@@ -138,10 +142,11 @@ extension VersionLoader {
             report.outputs = servable.engine.signature.outputs.map(ProbeReport.Tensor.init)
             report.facts = Facts(
                 servable, plan.configuration, golden: repository.golden(plan, version, of: servable),
-                isFinite: servable.isFinite, runs: Prober.runs)
+                rehearsed: servable.rehearsed, runs: Prober.runs)
             report.facts.memoryBytes = max(0, report.peakBytesAfter - report.peakBytesBefore)
         } catch {
             report.failure = error.sentence
+            report.detail = error.detail
             report.log = error.log
         }
         return report

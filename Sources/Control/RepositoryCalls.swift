@@ -36,7 +36,7 @@ extension Clerk {
                 lines.append(RepositoryIndex.Line(name: name))
             }
         } catch {
-            throw ErrandRefusal(error.kind, error.sentence)
+            throw refusal(error)
         }
         if isReadyWanted { lines.removeAll { $0.state != "READY" } }
         let index = RepositoryIndex(lines.sorted { ($0.name, $0.version) < ($1.name, $1.version) })
@@ -61,8 +61,7 @@ extension Clerk {
             if let version { number = version } else { number = try highestVersion(of: request.model) }
             _ = try perform(.load(model: request.model, version: number), signed)
             if let number, case let faults = control.faults(request.model, number), !faults.isEmpty {
-                let error = OrderError.unfit(model: request.model, version: number, faults: faults)
-                throw ErrandRefusal(error.kind, error.sentence)
+                throw refusal(.unfit(model: request.model, version: number, faults: faults))
             }
             _ = try perform(.swap([Order.Change(model: request.model, version: number)], isForced: true), signed)
         }
@@ -71,7 +70,7 @@ extension Clerk {
 
     private func highestVersion(of model: String) throws(ErrandRefusal) -> Int64? {
         do throws(OrderError) { return try control.versionsOfRepository(model).max() } catch {
-            throw ErrandRefusal(error.kind, error.sentence)
+            throw refusal(error)
         }
     }
 

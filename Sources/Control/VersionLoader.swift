@@ -65,6 +65,8 @@ struct LoadedVersion: Sendable {
     let hexDigest: String
     let bytes: Int
     let gates: [Gate]
+    /// What the runtime said to inputs of ours, if none was answered; for the log.
+    let refusal: String?
     /// What was found of it in a process of its own.
     let tried: ProbeReport?
     /// What its maker says of it, where there is a file.
@@ -151,7 +153,8 @@ public struct VersionLoader: Sendable {
     ) throws(LoadError) -> LoadedVersion {
         if let failure = plan.failure {
             throw LoadError(
-                sentence: "its folder or its configuration is wrong; the server's log says how", log: failure)
+                sentence: "its folder or its configuration is wrong; the server's log says how", log: failure,
+                detail: failure)
         }
         let engine: Engine
         var digest: [UInt8] = []
@@ -188,10 +191,10 @@ public struct VersionLoader: Sendable {
             try servable.warmUp(sample) { (file) throws(LoadError) in try warmUpFile(plan.name, file) }
         }
         servable.measure()
-        let gates = gates(servable, plan, number, check)
+        let (gates, refusal) = gates(servable, plan, number, check)
         return LoadedVersion(
             version: Version(of: plan.name, number: number, servable, digest: digest, faults: gates.faults),
-            hexDigest: hex, bytes: bytes, gates: gates, tried: check.tried, manifest: manifest)
+            hexDigest: hex, bytes: bytes, gates: gates, refusal: refusal, tried: check.tried, manifest: manifest)
     }
 
     /// Where there is a manifest the file must be the one that it names.
@@ -203,41 +206,48 @@ public struct VersionLoader: Sendable {
             return manifest
         } catch {
             throw LoadError(
-                sentence: "its file is not what its manifest.json says; the server's log says how", log: error.sentence)
+                sentence: "its file is not what its manifest.json says; the server's log says how", log: error.sentence,
+                detail: error.sentence)
         }
     }
 
-    private func gates(_ servable: Servable, _ plan: ModelPlan, _ number: Int64, _ check: Check) -> [Gate] {
+    private func gates(
+        _ servable: Servable, _ plan: ModelPlan, _ number: Int64, _ check: Check
+    ) -> ([Gate], refusal: String?) {
         var live: Servable?
-        var isFinite: Bool?
+        var rehearsed: Rehearsed?
         switch check {
-        case .none: return []
+        case .none: return ([], nil)
         // A start does not wait for what there is nothing to compare with.
         case .own: break
         case .beside(let other, let tried):
             live = other
-            if tried == nil { isFinite = servable.isFinite }
+            if tried == nil { rehearsed = servable.rehearsed }
         }
         let configuration = plan.configuration
         let facts =
             check.tried?.facts
             ?? Facts(
-                servable, configuration, golden: repository.golden(plan, number, of: servable), isFinite: isFinite,
+                servable, configuration, golden: repository.golden(plan, number, of: servable),
+                rehearsed: rehearsed,
                 runs: configuration.latencyBudgetMilliseconds == nil ? 0 : Prober.runs)
-        return facts.gates(
+        let gates = facts.gates(
             configuration,
             beside: live.map { live in
-                LiveFacts(
+                // It is asked only where the answer matters.
+                let other = facts.isFinite == false || facts.refusal != nil ? live.rehearsed : Rehearsed()
+                return LiveFacts(
                     differences: differences(from: live.engine.signature, to: servable.engine.signature),
-                    // It is asked only where the answer matters.
-                    isFinite: facts.isFinite == false ? live.isFinite : nil)
+                    isFinite: other.isFinite, isRefusing: other.refusal != nil)
             })
+        return (gates, facts.refusal)
     }
 
     private func warmUpFile(_ model: String, _ name: String) throws(LoadError) -> [UInt8] {
         do throws(RepositoryError) { return try repository.warmUpFile(model: model, name: name) } catch {
             throw LoadError(
-                sentence: "a file of its warm-up cannot be used; the server's log says why", log: error.description)
+                sentence: "a file of its warm-up cannot be used; the server's log says why", log: error.description,
+                detail: error.description)
         }
     }
 
@@ -246,7 +256,9 @@ public struct VersionLoader: Sendable {
             return try repository.open(
                 model: plan.name, version: version, file: plan.modelFile)
         } catch {
-            throw LoadError(sentence: "its file cannot be used; the server's log says why", log: error.description)
+            throw LoadError(
+                sentence: "its file cannot be used; the server's log says why", log: error.description,
+                detail: error.description)
         }
     }
 }

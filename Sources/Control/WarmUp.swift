@@ -28,6 +28,7 @@ extension Servable {
                 }
             }
             do throws(ArenaFull) {
+                call.model = try arena.copy(name)
                 var sizes = List<Int64>()
                 for size in shape { try sizes.append(size, in: &arena) }
                 let tensor = Tensor(

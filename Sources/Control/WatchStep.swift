@@ -75,10 +75,18 @@ extension WatchedModel {
         for number in standings.keys.sorted() where number != live && !shared.contains(number) {
             let isOutside =
                 hasChanged && !chosen.contains(number) && !labelled.contains(number)
+                && !isWayBack(number, folder.policy)
             guard isOutside || folder.gone.contains(number) else { continue }
             if let step = untried(.unload(number)) { return step }
         }
         return nil
+    }
+
+    /// What was live before stays where the policy has room beside the live one, although a higher one that cannot become live
+    /// has taken that room.
+    private func isWayBack(_ number: Int64, _ policy: VersionPolicy) -> Bool {
+        guard case .latest(let count) = policy else { return false }
+        return number == previous && count > 1
     }
 
     /// Which of `settled`, the versions whose folders are at rest, nobody needs if `count` of the highest are kept.

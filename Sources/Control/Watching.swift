@@ -10,7 +10,9 @@ extension ModelControl {
     static let watchVerb = "watch"
 
     private func signed() -> Signed {
-        Signed(author: "repository watch", reason: "", timeMilliseconds: Clock.wallMilliseconds())
+        var signed = Signed(author: "repository watch", reason: "", timeMilliseconds: Clock.wallMilliseconds())
+        signed.isUrgent = true
+        return signed
     }
 
     func take(_ step: WatchStep, of model: String) throws(OrderError) -> Outcome {

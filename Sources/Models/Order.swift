@@ -69,10 +69,13 @@ public struct Decision: Sendable, Equatable {
     public var changes: [Change]
     /// One sentence each.
     public var steps: [String]
+    /// The version that it is about, where it is about one: what was loaded, unloaded, labelled, shadowed or rolled out.
+    public var version: Int64?
 
-    public init(changes: [Change], steps: [String]) {
+    public init(changes: [Change], steps: [String], version: Int64? = nil) {
         self.changes = changes
         self.steps = steps
+        self.version = version
     }
 }
 
@@ -112,9 +115,10 @@ public enum OrderError: Error, Sendable, Equatable {
     /// What is wrong, and what to do.
     public var sentence: String {
         switch self {
-        case .unknownModel(let name): "model '\(escaped(name))' is not in the repository"
+        case .unknownModel(let name):
+            "model '\(escaped(name))' is not in the repository: check its name, or put it there"
         case .unknownVersion(let model, let version, let available):
-            "model '\(escaped(model))' has no version \(version) in the repository\(Self.list(available.map(String.init), "it has"))"
+            "model '\(escaped(model))' has no version \(version) in the repository\(Self.list(available.map(String.init), "it has")): name one that is there, or add it"
         case .noVersion(let model): "model '\(escaped(model))' has no version in the repository: add one"
         case .notLoaded(let name, let known):
             "model '\(escaped(name))' is not loaded\(Self.list(known, "loaded are")): load it first"

@@ -80,6 +80,38 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
         change(number) { $0.note(.loaded) }
     }
 
+    /// What the arrival of a version would do.
+    public struct Arrival: Equatable {
+        /// Where it would stand.
+        public var slot: Slot?
+        /// Who would stand in none then.
+        var displaced: [Int64]
+        /// Who would go.
+        public var gone: [Int64]
+        /// Whether it was waited for: no version is live.
+        public var isWanted: Bool
+    }
+
+    /// What would happen if it were ready now; the arguments are those of `arrived`. `nil`: it is not on its way.
+    public func arrival(of number: Int64, keeping: Set<Int64> = [], displaces: Bool = true) -> Arrival? {
+        guard let standing = standing(number), standing.state.isComing else { return nil }
+        let place = standing.slot ?? idleSlot
+        // Who has a share of the calls keeps its place: the newcomer then stands in none.
+        let isTaken = standings.contains {
+            $0.number != number && $0.slot == place
+                && (split?.shares[$0.number] != nil || standing.slot == nil && !displaces)
+        }
+        let slot = isTaken ? nil : place
+        let displaced = standings.filter {
+            slot != nil && $0.number != number && $0.slot == slot && $0.state != .live
+        }.map(\.number)
+        // Who asks by a label gets what it points to.
+        let keeping = keeping.union(labels.values.filter { self.standing($0)?.state.isServing ?? false })
+        return Arrival(
+            slot: slot, displaced: displaced.filter(keeping.contains), gone: displaced.filter { !keeping.contains($0) },
+            isWanted: live == nil && wanted == number)
+    }
+
     /// It is ready. What stands in its slot and is not live leaves it; what is `keeping` stays, in no slot.
     /// `displaces` false: if it was given no slot, it takes one only where nobody stands. `mayGoLive`: whether it becomes live
     /// where none is and it was waited for.
@@ -87,32 +119,30 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
     public mutating func arrived(
         _ version: Version<Model>, keeping: Set<Int64> = [], displaces: Bool = true, mayGoLive: Bool = true
     ) -> [Int64] {
-        guard let standing = standing(version.number), standing.state.isComing else { return [] }
-        let place = standing.slot ?? idleSlot
-        // Who has a share of the calls keeps its place: the newcomer then stands in none.
-        let isTaken = standings.contains {
-            $0.number != version.number && $0.slot == place
-                && (split?.shares[$0.number] != nil || standing.slot == nil && !displaces)
-        }
-        let slot = isTaken ? nil : place
-        let displaced = standings.filter {
-            slot != nil && $0.number != version.number && $0.slot == slot && $0.state != .live
-        }.map(\.number)
-        // Who asks by a label gets what it points to.
-        let keeping = keeping.union(labels.values.filter { self.standing($0)?.state.isServing ?? false })
-        let gone = displaced.filter { !keeping.contains($0) }
-        for number in displaced where keeping.contains(number) { change(number) { $0.slot = nil } }
-        standings.removeAll { gone.contains($0.number) }
+        guard let arrival = arrival(of: version.number, keeping: keeping, displaces: displaces) else { return [] }
+        for number in arrival.displaced { change(number) { $0.slot = nil } }
+        standings.removeAll { arrival.gone.contains($0.number) }
         change(version.number) {
-            $0.slot = slot
+            $0.slot = arrival.slot
             $0.becomeReady(version)
         }
-        if previous.map(gone.contains) ?? false { previous = nil }
-        if live == nil && wanted == version.number && split?.shares[version.number] == nil { endSplit() }
-        if live == nil && wanted == version.number {
+        if previous.map(arrival.gone.contains) ?? false { previous = nil }
+        if arrival.isWanted {
+            if split?.shares[version.number] == nil { endSplit() }
             if mayGoLive { promote(version.number) } else { wanted = nil }
         }
-        return gone
+        return arrival.gone
+    }
+
+    /// What was to be live failed, and no order wanted it: the highest that is there, or on its way, is to be live in its place.
+    /// - Returns: its number; `nil`: there is none, or it is not waited for.
+    public mutating func handOn(from number: Int64) -> Int64? {
+        guard live == nil, wanted == number else { return nil }
+        let others = standings.filter { $0.slot != .shadow && ($0.state.isServing || $0.state.isComing) }
+        guard let next = others.max(by: { $0.number < $1.number }) else { return nil }
+        wanted = next.number
+        if next.state.isServing { promote(next.number) }
+        return next.number
     }
 
     public mutating func failed(_ number: Int64, _ reason: String) {
@@ -164,6 +194,19 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
     mutating func moveToShadow(_ number: Int64) {
         for index in standings.indices where standings[index].slot == .shadow { standings[index].slot = nil }
         change(number) { $0.slot = .shadow }
+    }
+
+    /// It repeats nothing any more, and stands where the next version would, if nobody stands there. - Returns: a sentence.
+    mutating func leaveShadow(_ number: Int64) -> String {
+        mirrorPercent = 0
+        let place = idleSlot
+        if let other = standings.first(where: { $0.slot == place })?.number {
+            return
+                "version \(number) of model '\(name)' stays loaded in the slot shadow, because version \(other) stands in "
+                + "\(place.name): unload it if nobody needs it"
+        }
+        change(number) { $0.slot = place }
+        return "version \(number) of model '\(name)' stands in \(place.name) again"
     }
 
     private mutating func change(_ number: Int64, _ body: (inout Standing<Model>) -> Void) {
@@ -288,7 +331,7 @@ public struct Roster<Model: AnyObject & Sendable>: Sendable {
         models[model] = record
         return Decision(
             changes: [Decision.Change(model: model, from: live, to: record.live)],
-            steps: ["version \(version) of model '\(model)' goes"])
+            steps: ["version \(version) of model '\(model)' goes"], version: version)
     }
 
     public mutating func label(_ model: String, _ label: String, _ version: Int64?) throws(OrderError) -> Decision {
@@ -304,7 +347,7 @@ public struct Roster<Model: AnyObject & Sendable>: Sendable {
             steps: [
                 version.map { "label '\(label)' of model '\(model)' points to version \($0)" }
                     ?? "label '\(label)' of model '\(model)' is gone"
-            ])
+            ], version: version)
     }
 
     /// `[A-Za-z0-9._-]{1,64}`, and not a number, which would look like a version.

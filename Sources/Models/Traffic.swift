@@ -81,7 +81,8 @@ extension Roster {
         models[model] = record
         return decision(
             record,
-            ["version \(target.number) of model '\(model)' gets \(percent) %, version \(live) \(100 - percent) %"])
+            ["version \(target.number) of model '\(model)' gets \(percent) %, version \(live) \(100 - percent) %"],
+            about: target.number)
     }
 
     /// Deals out all calls that name no version for an experiment. `shares`: percent by version, 100 together.
@@ -119,9 +120,11 @@ extension Roster {
         guard 0...100 ~= percent else { throw .badShares("a share of \(percent) %; allowed are 0 to 100") }
         guard let live = record.live else { throw .noLive(model: model) }
         if percent == 0 {
-            record.mirrorPercent = 0
+            var steps = ["no call of model '\(model)' is repeated"]
+            let shadow = record.standings.first { $0.slot == .shadow }?.number
+            if let shadow { steps.append(record.leaveShadow(shadow)) }
             models[model] = record
-            return decision(record, ["no call of model '\(model)' is repeated"])
+            return decision(record, steps, about: shadow)
         }
         let number: Int64
         if let there = record.standings.first(where: { $0.slot == .shadow })?.number, version == nil || version == there
@@ -137,7 +140,8 @@ extension Roster {
         record.mirrorPercent = percent
         models[model] = record
         return decision(
-            record, ["version \(number) of model '\(model)' repeats \(percent) % of version \(live)'s calls"])
+            record, ["version \(number) of model '\(model)' repeats \(percent) % of version \(live)'s calls"],
+            about: number)
     }
 
     /// What is rolled out becomes live.
@@ -150,12 +154,15 @@ extension Roster {
     public mutating func abort(_ model: String) throws(OrderError) -> Decision {
         var record = try record(model)
         guard let live = record.live, record.split != nil else { throw .noRollout(model: model) }
+        let rollout = record.rollout
         record.endSplit()
         models[model] = record
-        return decision(record, ["version \(live) of model '\(model)' gets all calls again"])
+        return decision(record, ["version \(live) of model '\(model)' gets all calls again"], about: rollout)
     }
 
-    private func decision(_ record: ModelRecord<Model>, _ steps: [String]) -> Decision {
-        Decision(changes: [Decision.Change(model: record.name, from: record.live, to: record.live)], steps: steps)
+    private func decision(_ record: ModelRecord<Model>, _ steps: [String], about version: Int64? = nil) -> Decision {
+        Decision(
+            changes: [Decision.Change(model: record.name, from: record.live, to: record.live)], steps: steps,
+            version: version)
     }
 }

@@ -193,6 +193,8 @@ public struct HistoryResponse: Equatable, Sendable {
         public var author = ""
         public var reason = ""
         public var steps: [String] = []
+        /// 0: several, or none.
+        public var version: Int64 = 0
 
         public init() {}
     }
@@ -216,6 +218,7 @@ public struct HistoryResponse: Equatable, Sendable {
             try writer.string(6, arena.copy(event.author), in: &arena)
             try writer.string(7, arena.copy(event.reason), in: &arena)
             for step in event.steps { try writer.element(8, arena.copy(step), in: &arena) }
+            try writer.number(9, event.version, in: &arena)
             try writer.end(mark, in: &arena)
         }
         try writer.number(2, previous, in: &arena)
@@ -238,6 +241,7 @@ public struct HistoryResponse: Equatable, Sendable {
                     case 6: event.author = try text(field)
                     case 7: event.reason = try text(field)
                     case 8: event.steps.append(try text(field))
+                    case 9: event.version = try signed(field)
                     default: break
                     }
                 }

@@ -7,10 +7,32 @@ public import Memory
 public final class Listener: Sendable {
     private let descriptor: Descriptor
     private let address: Address
-    private let unlinks: Bool
+    /// The socket file that is ours; `nil`: there is none.
+    private let file: File?
 
-    /// `backlog`: connections that the kernel keeps until we accept them.
-    public init(_ address: Address, backlog: Int32 = 1024) throws(SystemError) {
+    private struct File: Equatable {
+        let device: dev_t
+        let number: ino_t
+
+        init?(_ path: String) {
+            var info = stat()
+            guard unsafe lstat(path, &info) == 0 else { return nil }
+            (device, number) = (info.st_dev, info.st_ino)
+        }
+    }
+
+    /// The first at its address: where anybody else listens already this throws EADDRINUSE. `backlog`: connections that the
+    /// kernel keeps until we accept them.
+    public convenience init(_ address: Address, backlog: Int32 = 1024) throws(SystemError) {
+        try self.init(address, isFirst: true, backlog: backlog)
+    }
+
+    /// Another one at the port of `first`; connections are spread over both.
+    public convenience init(beside first: Listener, backlog: Int32 = 1024) throws(SystemError) {
+        try self.init(first.address, isFirst: false, backlog: backlog)
+    }
+
+    private init(_ address: Address, isFirst: Bool, backlog: Int32) throws(SystemError) {
         let descriptor = Descriptor(
             adopting: CInt(
                 try systemCall { Int(socket(address.family, streamType | Int32(SOCK_CLOEXEC.rawValue), 0)) }))
@@ -19,14 +41,16 @@ public final class Listener: Sendable {
             if !path.hasPrefix("@"), Self.isDead(address, path) { unsafe unlink(path) }
         } else {
             try descriptor.set(SOL_SOCKET, SO_REUSEADDR, 1)
-            try descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
+            // Who shares its port before it has it takes one that another process shares, and gets half of the connections.
+            if !isFirst { try descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1) }
             if address.family == AF_INET6 { try descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
         }
         let raw = descriptor.rawValue
         _ = try systemCall { unsafe address.withSocketAddress { unsafe Int(bind(raw, $0, $1)) } }
+        if isFirst && address.port != nil { try descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1) }
         _ = try systemCall { Int(listen(raw, backlog)) }
         self.address = descriptor.boundAddress(address)
-        if case .unix(let path) = address.kind { unlinks = !path.hasPrefix("@") } else { unlinks = false }
+        if case .unix(let path) = address.kind, !path.hasPrefix("@") { file = File(path) } else { file = nil }
         self.descriptor = descriptor
     }
 
@@ -43,7 +67,8 @@ public final class Listener: Sendable {
     }
 
     deinit {
-        if unlinks, case .unix(let path) = address.kind { unsafe unlink(path) }
+        // Who drains may have a successor at the same path already.
+        if let file, case .unix(let path) = address.kind, File(path) == file { unsafe unlink(path) }
     }
 
     public var rawValue: CInt { descriptor.rawValue }

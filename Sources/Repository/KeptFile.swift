@@ -7,8 +7,8 @@ public struct KeptFile: Sendable {
     public let path: String
     /// Who else may read it.
     private let permissions: UInt32
-    /// A larger one is not ours.
-    private static let bytesMax = 64 << 20
+    /// A larger one is not ours: who writes stays far below.
+    public static let bytesMax = 64 << 20
 
     public init(path: String, permissions: UInt32 = 0o600) {
         self.path = path
@@ -57,25 +57,14 @@ public struct KeptFile: Sendable {
         guard fsync(directory.rawValue) == 0 else { throw .notWritten(path: folder, code: errno) }
     }
 
-    /// Says that files in its folder are this process's; until the claim is dropped, or the process ends, however it ends.
-    /// `nil`: another process has said so, or the folder knows no locks (flock(2)).
-    public func claim() -> FolderClaim? { FolderClaim(folder) }
+    /// Asks for it, for this process alone.
+    public func claim() -> FileClaim.Outcome { FileClaim.of(path) }
 
     /// If it is there.
     public func remove() { _ = unsafe unlink(path) }
 
-    /// Whether it could be written: it is replaced, so that its folder decides.
-    public var isWritable: Bool { unsafe access(folder, W_OK | X_OK) == 0 }
-}
-
-/// A folder whose kept files one process has for itself.
-public final class FolderClaim: Sendable {
-    private let descriptor: Descriptor
-
-    fileprivate init?(_ folder: String) {
-        let opened = unsafe open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
-        guard opened >= 0 else { return nil }
-        descriptor = Descriptor(adopting: opened)
-        guard flock(opened, LOCK_EX | LOCK_NB) == 0 else { return nil }
+    /// Why it cannot be written; `nil`: it probably can. It is replaced, so that its folder decides.
+    public var problem: RepositoryError? {
+        unsafe access(folder, W_OK | X_OK) == 0 ? nil : .notWritten(path: folder, code: errno)
     }
 }

@@ -82,6 +82,9 @@ public struct ModelConfiguration: Sendable, Equatable {
 
     private static let labelPrefix = "labels."
 
+    /// What may stand at the beginning of a line.
+    static let keyNames = Key.allCases.map(\.rawValue) + ["labels"]
+
     private mutating func setLabel(_ label: String, _ value: String, file: String) throws(ConfigurationError) {
         let key = Self.labelPrefix + label
         guard Layout.isModelName(label), Int64(label) == nil else {
@@ -207,7 +210,7 @@ extension ConfigurationError: CustomStringConvertible {
         case .triton(let file, let line, let reason): "\(file):\(line): \(reason)"
         case .unknownKey(let file, let key):
             "\(file): there is no key '\(Layout.printable(key))'\(Self.suggestion(for: key)); allowed are "
-                + ModelConfiguration.Key.allCases.map(\.rawValue).joined(separator: ", ")
+                + ModelConfiguration.keyNames.joined(separator: ", ")
         case .repeatedKey(let file, let key): "\(file): the key '\(key)' is given more than once"
         case .value(let file, let key, let value, let allowed):
             "\(file): \(key) is '\(Layout.printable(value))'; allowed is \(allowed)"
@@ -217,7 +220,9 @@ extension ConfigurationError: CustomStringConvertible {
     /// The key that was probably meant: at most a third of its letters differ.
     private static func suggestion(for key: String) -> String {
         guard key.utf8.count <= Layout.nameBytesMax else { return "" }
-        let ranked = ModelConfiguration.Key.allCases.map { (name: $0.rawValue, edits: edits(key, $0.rawValue)) }
+        // Of a nested key the outer one may be what is misspelled.
+        let outer = String(key.prefix { $0 != "." })
+        let ranked = ModelConfiguration.keyNames.map { (name: $0, edits: min(edits(key, $0), edits(outer, $0))) }
         guard let best = ranked.min(by: { $0.edits < $1.edits }), best.edits <= best.name.utf8.count / 3 else {
             return ""
         }

@@ -59,9 +59,13 @@ public struct LoadError: Error, Equatable {
     public let sentence: String
     /// What the runtime said, for the log only; may be the same.
     public let log: String
+    /// Our own too, for who ordered the load: it may name what lies in the repository, which is nothing for who calls a model.
+    public let detail: String
 
-    public init(sentence: String, log: String) {
+    /// `detail` `nil`: there is no more to say than `sentence`.
+    public init(sentence: String, log: String, detail: String? = nil) {
         self.sentence = sentence
         self.log = log
+        self.detail = detail ?? sentence
     }
 }

@@ -11,12 +11,14 @@ enum ClientError: Error {
     /// The call ended with this status, given by the server or found by us, and its message.
     case status(StatusCode, String)
 
-    func failure(at endpoint: Endpoint) -> Failure {
+    /// `isOrder`: model control was asked, whose sentences know the repository as well and say themselves what to do.
+    func failure(at endpoint: Endpoint, isOrder: Bool = false) -> Failure {
         switch self {
         case .unreachable(let reason):
             Failure(code: .unreachable, sentence: "no gRPC server answers at \(endpoint.text): \(reason)")
         case .status(let code, let message):
-            Failure(code: .failed, sentence: "\(code.name): \(message)\(code.nextStep)")
+            Failure(
+                code: .failed, sentence: "\(code.name): \(message)\(isOrder && code == .notFound ? "" : code.nextStep)")
         }
     }
 }

@@ -28,8 +28,8 @@ struct CompareCommand: ParsableCommand {
         let name: String
         let first: JSON?
         let second: JSON?
-        /// How much more the second is.
-        var difference: Double?
+        /// How much more the second is, where both are numbers.
+        var difference: String?
     }
 
     func run() throws {
@@ -49,11 +49,11 @@ struct CompareCommand: ParsableCommand {
                         "lines",
                         .array(
                             lines.map {
-                                .object([
-                                    ("name", .string($0.name)), ("first", $0.first ?? .null),
-                                    ("second", $0.second ?? .null),
-                                    ("difference", $0.difference.map { .literal("\($0)") } ?? .null),
-                                ])
+                                .object(
+                                    [
+                                        ("name", .string($0.name)), ("first", $0.first ?? .null),
+                                        ("second", $0.second ?? .null),
+                                    ] + ($0.difference.map { [("difference", .literal($0))] } ?? []))
                             })
                     ),
                 ]).pretty)
@@ -61,8 +61,8 @@ struct CompareCommand: ParsableCommand {
             let rows = lines.map { line in
                 [
                     printable(line.name), Self.cell(line.first), Self.cell(line.second),
-                    line.difference.map { $0 > 0 ? "+\($0)" : "\($0)" }
-                        ?? (line.first?.pretty == line.second?.pretty ? "" : "differs"),
+                    line.first?.pretty == line.second?.pretty
+                        ? "" : line.difference.map { $0.hasPrefix("-") ? $0 : "+\($0)" } ?? "differs",
                 ]
             }
             print(table([model.uppercased(), "\(first)", "\(second)", ""], rows))
@@ -91,7 +91,8 @@ struct CompareCommand: ParsableCommand {
             let (one, other) = (value(first), value(second))
             if one == nil && other == nil { return }
             var line = Line(name: name, first: one.map(json), second: other.map(json))
-            if let one = one as? Double, let other = other as? Double, one != other { line.difference = other - one }
+            if let one = one as? Double, let other = other as? Double { line.difference = "\(other - one)" }
+            if let one = one as? Int, let other = other as? Int { line.difference = "\(other - one)" }
             lines.append(line)
         }
         for name in Set((first.files + second.files).map(\.name)).sorted() {

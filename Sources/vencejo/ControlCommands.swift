@@ -36,7 +36,7 @@ struct OrderOptions: ParsableArguments {
         let client = try connect()
         let response: ControlResponse
         do throws(ClientError) { response = try client.control(method, request) } catch {
-            throw error.failure(at: client.endpoint)
+            throw error.failure(at: client.endpoint, isOrder: true)
         }
         switch options.output {
         case .json: print(response.json(isDryRun: dryRun).pretty)
@@ -236,6 +236,8 @@ struct HistoryCommand: ParsableCommand {
     static let configuration = control(
         "history", "Show what was done to a model.",
         """
+        VERSION is the one that it was done to, LIVE the one that answers since then, or the change of it.
+
         Examples:
           vencejo history iris
           vencejo history iris -o json
@@ -251,19 +253,23 @@ struct HistoryCommand: ParsableCommand {
         request.model = model
         let history: HistoryResponse
         do throws(ClientError) { history = try client.history(request) } catch {
-            throw error.failure(at: client.endpoint)
+            throw error.failure(at: client.endpoint, isOrder: true)
         }
         switch options.output {
         case .json: print(json(history).pretty)
         case .table:
             let rows = history.events.map { event in
                 [
-                    Self.time(event.timeMilliseconds), event.verb, event.from == 0 ? "-" : "\(event.from)",
-                    event.to == 0 ? "-" : "\(event.to)", "\(event.epoch)", printable(event.author),
+                    Self.time(event.timeMilliseconds), event.verb, event.version == 0 ? "-" : "\(event.version)",
+                    event.from == event.to ? Self.live(event.to) : "\(Self.live(event.from)) -> \(Self.live(event.to))",
+                    "\(event.epoch)", printable(event.author),
                     printable(event.reason.isEmpty ? "-" : event.reason),
                 ]
             }
-            print(table(["TIME", "WHAT", "LIVE BEFORE", "LIVE THEN", "EPOCH", "WHO", "WHY"], rows))
+            if rows.isEmpty {
+                return print("nothing was ordered of model \(quoted(model)), as far as its server remembers")
+            }
+            print(table(["TIME", "WHAT", "VERSION", "LIVE", "EPOCH", "WHO", "WHY"], rows))
             print("")
             print(
                 history.previous == 0
@@ -281,6 +287,7 @@ struct HistoryCommand: ParsableCommand {
                     history.events.map { event in
                         .object([
                             ("time", .string(Self.time(event.timeMilliseconds))), ("verb", .string(event.verb)),
+                            ("version", version(event.version)),
                             ("from_version", version(event.from)), ("to_version", version(event.to)),
                             ("epoch", .number(Int64(clamping: event.epoch))), ("author", .string(event.author)),
                             ("reason", .string(event.reason)), ("steps", .array(event.steps.map { .string($0) })),
@@ -289,6 +296,8 @@ struct HistoryCommand: ParsableCommand {
             ),
         ])
     }
+
+    private static func live(_ version: Int64) -> String { version == 0 ? "none" : "\(version)" }
 
     private static func time(_ milliseconds: Int64) -> String {
         Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(.iso8601)

@@ -12,7 +12,8 @@ struct ManifestCommand: ParsableCommand {
         discussion: """
             To be run when all other files of the version are in place. It names each with its size and its SHA-256; a server \
             with --repository-mode watch takes the version at once, and every server refuses a model.onnx that is another. \
-            "vencejo compare" shows two of them side by side.
+            "vencejo compare" shows two of them side by side. Where there is a manifest already, as of a version that was \
+            imported, what is not given here stays as it says.
 
             Examples:
               vencejo manifest models/iris/7
@@ -20,7 +21,8 @@ struct ManifestCommand: ParsableCommand {
             """)
 
     @Argument(help: ArgumentHelp("The version's folder.", valueName: "folder")) var folder: String
-    @Option(help: ArgumentHelp("Who made it. Default: you.", valueName: "name")) var author: String?
+    @Option(help: ArgumentHelp("Who made it. Default: who the manifest says, else you.", valueName: "name"))
+    var author: String?
     @Option(help: ArgumentHelp("Why it was made.", valueName: "text")) var reason: String?
     @Option(help: ArgumentHelp("What it was made from.", valueName: "text")) var parent: String?
     @Option(help: ArgumentHelp("A number measured on it; may be given several times.", valueName: "name=number"))
@@ -30,23 +32,38 @@ struct ManifestCommand: ParsableCommand {
 
     func run() throws {
         var manifest = Manifest(files: try files())
-        manifest.created = Date.now.formatted(.iso8601)
-        manifest.author = author ?? NSUserName()
-        manifest.reason = reason
-        manifest.parent = parent
-        let metrics = try Self.pairs(metric, "--metric", "name=number, as auc=0.93") { Double($0) }
+        let file = KeptFile(path: "\(folder)/\(Manifest.fileName)", permissions: 0o644)
+        let before = try before(file)
+        // Other files are another version of it.
+        let isSame = before?.files == manifest.files
+        manifest.created = (isSame ? before?.created : nil) ?? Date.now.formatted(.iso8601)
+        manifest.author = author ?? before?.author ?? NSUserName()
+        manifest.reason = reason ?? before?.reason
+        manifest.parent = parent ?? before?.parent
+        var metrics = try Self.pairs(metric, "--metric", "name=number, as auc=0.93") { Double($0) }
         // JSON has no other numbers.
         if let (name, value) = metrics.first(where: { !$0.value.isFinite }) {
             throw Failure.usage("--metric \(quoted(name)): \(value) is not allowed; allowed are finite numbers")
         }
+        metrics.merge(before?.metrics ?? [:]) { given, _ in given }
         manifest.metrics = metrics.isEmpty ? nil : metrics
-        let tags = try Self.pairs(tag, "--tag", "name=text, as data=october") { $0 }
+        var tags = try Self.pairs(tag, "--tag", "name=text, as data=october") { $0 }
+        tags.merge(before?.tags ?? [:]) { given, _ in given }
         manifest.tags = tags.isEmpty ? nil : tags
-        let file = KeptFile(path: "\(folder)/\(Manifest.fileName)", permissions: 0o644)
         do throws(RepositoryError) { try file.write(manifest.encoded) } catch {
             throw Failure(code: .failed, sentence: error.description)
         }
         print("\(file.path): \(manifest.files.count == 1 ? "1 file" : "\(manifest.files.count) files")")
+    }
+
+    /// What its manifest says now; `nil`: there is none, or one that says nothing and is written anew.
+    private func before(_ file: KeptFile) throws(Failure) -> Manifest? {
+        let bytes: [UInt8]?
+        do throws(RepositoryError) { bytes = try file.read() } catch {
+            throw Failure(code: .failed, sentence: error.description)
+        }
+        guard let bytes else { return nil }
+        do throws(ManifestError) { return try Manifest(bytes, path: file.path) } catch { return nil }
     }
 
     private func files() throws(Failure) -> [Manifest.File] {

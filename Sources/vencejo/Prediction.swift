@@ -84,8 +84,16 @@ func hexadecimal(_ bytes: [UInt8]) -> String {
     bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }
 
-/// A peer's text on a terminal: control characters escaped.
-func printable(_ text: String) -> String { String(JSON.text(text).dropFirst().dropLast()) }
+/// A peer's text on a terminal: control characters escaped, as JSON does. Quotes and backslashes stay as they are.
+func printable(_ text: String) -> String {
+    text.unicodeScalars.reduce(into: "") { result, scalar in
+        if scalar == "\"" || scalar == "\\" {
+            result.unicodeScalars.append(scalar)
+        } else {
+            result += JSON.text(String(scalar)).dropFirst().dropLast()
+        }
+    }
+}
 
 enum Terminal {
     /// Columns of a line: what the shell says, or 100.

@@ -212,6 +212,7 @@ extension ProbeReport {
                 "p50 \(milliseconds(facts.p50Nanoseconds)), p99 \(milliseconds(facts.p99Nanoseconds)) of \(facts.runs)",
             ])
         }
+        if let refusal = facts.refusal { rows.append(["our inputs", "refused: \(printable(refusal))"]) }
         return table(["MODEL", printable(model)], rows) + "\n\n"
             + table(
                 ["GATE", "", ""], gates.map { [$0.name.rawValue, $0.outcome.rawValue, printable($0.sentence)] })

@@ -28,7 +28,7 @@ struct PsCommand: ParsableCommand {
         repeat {
             let status: StatusResponse
             do throws(ClientError) { status = try client.status(request) } catch {
-                throw error.failure(at: client.endpoint)
+                throw error.failure(at: client.endpoint, isOrder: true)
             }
             switch options.output {
             case .json: say(watch ? status.json.compact : status.json.pretty)

@@ -101,7 +101,7 @@ struct RolloutCommand: ParsableCommand {
                 status = try client.status(request)
                 history = try client.history(request)
             } catch {
-                throw error.failure(at: client.endpoint)
+                throw error.failure(at: client.endpoint, isOrder: true)
             }
             if let rollout = status.models.first?.rollout {
                 if rollout.verdict != told { line(rollout.verdict) }

@@ -3,6 +3,7 @@ import ArgumentParser
 import Control
 import Experiments
 import Foundation
+import Glibc
 import HTTP2
 import Logging
 import Memory
@@ -124,7 +125,7 @@ struct Serve: ParsableCommand {
         for problem in scan.problems + scan.models.flatMap(\.sentences) + plans.compactMap(\.note) {
             logger.warning("\(problem)")
         }
-        let (file, desired) = try kept(settings, log)
+        let (file, desired, warning) = try kept(settings)
         let begun = try begun(plans, settings, desired)
         if begun.contains(where: \.needsRuntime) { try runtime.open(threads: plans.threads) }
 
@@ -133,6 +134,7 @@ struct Serve: ParsableCommand {
         let exposures = Exposures()
         let desk = settings.control.isEmpty ? nil : Desk()
         let listeners = try listen(settings)
+        if let warning { logger.warning("\(warning)") }
         let server = try start(
             ServerConfiguration(
                 limits: settings.limits, models: directory, listeners: listeners, desk: desk,
@@ -240,25 +242,27 @@ struct Serve: ParsableCommand {
         return plans.begun(settings.mode, named: settings.loadModels, kept: kept)
     }
 
-    /// Where the desired state is kept, and what it is.
-    private func kept(_ settings: Settings, _ log: Logger) throws(Failure) -> (KeptFile?, Desired?) {
-        let file = KeptFile(path: settings.state ?? settings.repository + "/.vencejo.json")
+    /// Where the desired state is kept, and what it is. A file that cannot be written now is no reason to serve nothing: who
+    /// gives an order is told.
+    private func kept(_ settings: Settings) throws(Failure) -> (StateFile?, Desired?, warning: String?) {
+        let kept = KeptFile(path: settings.state ?? settings.repository + "/.vencejo.json")
+        let file = StateFile(kept)
         let desired: Desired?
-        do throws(StateFileError) { desired = try Desired.read(file) } catch {
+        do throws(StateFileError) { desired = try file.read() } catch {
             throw .usage("\(Settings.Key.state.flag): \(error.sentence)")
         }
-        guard file.isWritable else {
-            if settings.state != nil {
-                throw .usage("\(Settings.Key.state.flag): \(file.path) cannot be written: name another file")
-            }
-            if !settings.control.isEmpty {
-                log.warning(
-                    "what is loaded and swapped is lost at the next start: \(file.path) cannot be written; give --state"
-                )
-            }
-            return (nil, desired)
+        if settings.state != nil, case .notWritten(_, let code)? = kept.problem, code == ENOENT || code == ENOTDIR {
+            throw .usage(
+                "\(Settings.Key.state.flag): the folder of \(kept.path) does not exist: make it, or name another file")
         }
-        return (file, desired)
+        guard let problem = file.problem else { return (file, desired, nil) }
+        let isOptional = settings.state == nil && kept.problem != nil
+        let orders = isOptional ? "" : ", and orders are refused until that has changed"
+        let warning =
+            "\(problem): what is done here is not kept for the next start\(orders); give this server a file of its own with --state"
+        // Where nobody does anything there is nothing to keep.
+        let isIdle = settings.control.isEmpty && settings.mode != .watch
+        return (isOptional ? nil : file, desired, isIdle ? nil : warning)
     }
 
     private func settings() throws(Failure) -> Settings {
@@ -324,15 +328,27 @@ struct Serve: ParsableCommand {
                 listeners[0].append(ServerListener(first, tls: tls, mayControl: mayControl))
                 for shard in 1..<max(1, settings.shards) {
                     // A Unix socket is one for all; a port has a socket for each.
-                    let own = first.boundAddress.port == nil ? first : try Listener(first.boundAddress)
+                    let own = first.boundAddress.port == nil ? first : try Listener(beside: first)
                     listeners[shard].append(ServerListener(own, tls: tls, mayControl: mayControl))
                 }
             } catch {
                 let flag = mayControl ? Settings.Key.control.flag : Settings.Key.grpc.flag
-                throw Failure(code: .failed, sentence: "\(flag): cannot listen on \(address): \(error)")
+                let reason =
+                    error.code == EADDRINUSE
+                    ? taken(address, listeners[0].map(\.listener.boundAddress)) : error.description
+                throw Failure(code: .failed, sentence: "\(flag): cannot listen on \(address): \(reason)")
             }
         }
         return listeners
+    }
+
+    /// Who has an address that cannot be had. `own`: where this process listens already.
+    private func taken(_ address: Address, _ own: [Address]) -> String {
+        if own.contains(where: { $0 == address || $0.port != nil && $0.port == address.port }) {
+            return "another --grpc or --control of this command line has it already: give each an address of its own"
+        }
+        let who = address.port.map { "\"ss -ltnp sport = :\($0)\" names it" } ?? "\"ss -lxp\" names it"
+        return "another process listens there (\(who)): end that one, or give another address"
     }
 
     private func start(_ configuration: ServerConfiguration) throws(Failure) -> Server {

@@ -79,7 +79,8 @@ func otherFilesAreRefused(content: String) throws {
     try place.file(".vencejo.json/x")
     let error = #expect(throws: StateFileError.self) { try Desired.read(place.state) }
     #expect(error?.sentence == "'\(place.state.path)' is a folder, not a regular file")
-    let refused = #expect(throws: StateFileError.self) { try Desired().write(to: place.state) }
+    var desired = Desired()
+    let refused = #expect(throws: StateFileError.self) { try desired.write(to: place.state) }
     #expect(refused?.sentence.hasPrefix("'\(place.state.path)' cannot be written: ") == true)
 }
 

@@ -126,6 +126,7 @@ extension Workshop {
     _ = first.control.lookAtExperiments()
     #expect(first.control.keepExperiments() == nil)
     let known = try #require(first.found?.armResults)
+    first.control.leave()
 
     let second = try Workshop(place)
     try second.start()
@@ -135,6 +136,7 @@ extension Workshop {
     _ = second.control.lookAtExperiments()
     #expect(second.found?.armResults.map(\.rewarded).reduce(0, +) == 310)
     try second.perform(.abort(model: "m"))
+    second.control.leave()
 
     let third = try Workshop(place)
     try third.start()

@@ -132,14 +132,27 @@ func aFileThatCannotBeReadFails(file: String, content: String, log: String) thro
     #expect(shop.control.begin([]).isEmpty && shop.directory.catalog.entries.isEmpty)
 }
 
-/// A model whose highest version fails has the next one ready, and nobody who names none gets it.
-@Test func theNextIsNotLiveForTheHighest() throws {
+/// Where no order decided the next version answers for the highest, whichever is ready first.
+@Test(arguments: [1, 3]) func theNextIsLiveWhereTheHighestFails(threads: Int) throws {
     let place = Place()
     try place.fixture("lookup/1", as: "m/1")
     try place.file("m/2/model.onnx", "no model")
+    try place.file("m/3/model.onnx", "no model")
+    try place.file("m/model.yaml", "version_policy.latest=3")
     let shop = try Workshop(place)
-    try shop.start()
-    #expect(shop.lines == ["m 2 blue failed", "m 1 green ready"])
-    try shop.perform(.swap([Order.Change(model: "m", version: 1)], isForced: false))
-    #expect(shop.lines == ["m 1 green live", "m 2 blue failed"])
+    try shop.start(threads: threads)
+    #expect(shop.lines == ["m 1 - live", "m 3 blue failed", "m 2 green failed"])
+    // Which of the two failed last is the threads' matter.
+    let notes = shop.reports.withLock { $0.compactMap(\.note) }
+    #expect(notes.contains { $0.contains("version 1 is to answer instead of version") })
+    // What an order made live is not replaced by anybody.
+    try shop.perform(.label(model: "m", label: "x", version: 1))
+    shop.control.leave()
+    try FileManager.default.removeItem(atPath: "\(place.path)/m/1")
+    try place.fixture("lookup/1", as: "m/2-new")
+    try FileManager.default.removeItem(atPath: "\(place.path)/m/2")
+    try FileManager.default.moveItem(atPath: "\(place.path)/m/2-new", toPath: "\(place.path)/m/2")
+    let again = try Workshop(place)
+    try again.start(threads: threads)
+    #expect(again.directory.catalog.entry(named: "m")?.live == nil && again.standing("m", 2)?.state == .ready)
 }

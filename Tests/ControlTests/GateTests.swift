@@ -41,6 +41,17 @@ struct GateRow: Sendable, CustomTestStringConvertible {
         GateRow(
             .golden, .failed, "; and 2 more",
             { $0.golden = (0..<5).map { GoldenResult(name: "\($0)", difference: "it is wrong") } }),
+        GateRow(.answers, .skipped, "no inputs of ours were run"),
+        GateRow(.answers, .passed, "inputs of ours", { $0.isFinite = true }),
+        GateRow(.answers, .failed, "add a golden case", { $0.refusal = "no" }),
+        GateRow(.answers, .failed, "add a golden case", { $0.refusal = "no" }, live: ([], true)),
+        GateRow(
+            .answers, .skipped, "its golden cases decide",
+            {
+                $0.refusal = "no"
+                $0.golden = [GoldenResult(name: "a")]
+            }),
+        GateRow(.answers, .skipped, "neither does the live", { $0.refusal = "no" }, live: ([], nil)),
         GateRow(.finite, .skipped, "no inputs of ours were run"),
         GateRow(.finite, .passed, "are numbers", { $0.isFinite = true }, live: ([], false)),
         GateRow(.finite, .skipped, "no live version knows better", { $0.isFinite = false }),
@@ -67,9 +78,11 @@ struct GateRow: Sendable, CustomTestStringConvertible {
 @Test(arguments: GateRow.rows)
 func gates(row: GateRow) throws {
     let configuration = try ModelConfiguration(row.pairs.map { (key: $0.0, value: $0.1) }, file: "m/model.yaml")
-    let live = row.live.map { LiveFacts(differences: $0.differences, isFinite: $0.isFinite) }
+    let live = row.live.map {
+        LiveFacts(differences: $0.differences, isFinite: $0.isFinite, isRefusing: $0.isFinite == nil)
+    }
     let gates = row.facts.gates(configuration, beside: live)
-    #expect(gates.map(\.name) == [.signature, .golden, .finite, .latency, .memory])
+    #expect(gates.map(\.name) == [.signature, .golden, .answers, .finite, .latency, .memory])
     let gate = try #require(gates.first { $0.name == row.name })
     #expect(gate.outcome == row.outcome)
     #expect(gate.sentence.contains(row.part), "\(gate.sentence)")

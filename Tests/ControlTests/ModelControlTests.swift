@@ -35,9 +35,13 @@ private struct Done {
     let changes: [Decision.Change]
     let steps: [String]
     let lines: [String]
+    /// The version that the order is about.
+    let version: Int64?
 
-    init(_ order: Order, _ changes: [Decision.Change], _ steps: [String], _ lines: [String]) {
-        (self.order, self.changes, self.steps, self.lines) = (order, changes, steps, lines)
+    init(
+        _ order: Order, _ changes: [Decision.Change], _ steps: [String], _ lines: [String], about version: Int64? = nil
+    ) {
+        (self.order, self.changes, self.steps, self.lines, self.version) = (order, changes, steps, lines, version)
     }
 }
 
@@ -45,7 +49,7 @@ private let day = [
     Done(
         load("m", 1), changed("m", 3, 3),
         ["version 2 of model 'm' goes", "version 1 of model 'm' is ready beside version 3, which answers"],
-        ["m 3 blue live", "m 1 green ready"]),
+        ["m 3 blue live", "m 1 green ready"], about: 1),
     Done(
         swap("m"), changed("m", 3, 1), ["version 1 of model 'm' answers instead of version 3, which stays loaded"],
         ["m 1 green live", "m 3 blue ready"]),
@@ -59,21 +63,23 @@ private let day = [
         ["m 1 green live", "m 3 blue ready"]),
     Done(
         label("m", "next", 3), changed("m", 1, 1), ["label 'next' of model 'm' points to version 3"],
-        ["m 1 green live", "m 3 blue ready"]),
+        ["m 1 green live", "m 3 blue ready"], about: 3),
     Done(load("m", 1), [], ["version 1 of model 'm' is loaded already"], ["m 1 green live", "m 3 blue ready"]),
     Done(swap("m", 1), [], ["version 1 of model 'm' is live already"], ["m 1 green live", "m 3 blue ready"]),
-    Done(unload("m", 3), changed("m", 1, 1), ["version 3 of model 'm' goes"], ["m 1 green live"]),
+    Done(unload("m", 3), changed("m", 1, 1), ["version 3 of model 'm' goes"], ["m 1 green live"], about: 3),
     // The highest of the repository.
     Done(
         load("m"), changed("m", 1, 1), ["version 3 of model 'm' is ready beside version 1, which answers"],
-        ["m 1 green live", "m 3 blue ready"]),
+        ["m 1 green live", "m 3 blue ready"], about: 3),
     Done(
-        unload("m", 1, isForced: true), changed("m", 1, nil), ["version 1 of model 'm' goes"], ["m 3 blue ready"]),
+        unload("m", 1, isForced: true), changed("m", 1, nil), ["version 1 of model 'm' goes"], ["m 3 blue ready"],
+        about: 1),
     Done(
-        load("m", 2), changed("m", nil, 2), ["version 2 of model 'm' answers"], ["m 2 green live", "m 3 blue ready"]),
+        load("m", 2), changed("m", nil, 2), ["version 2 of model 'm' answers"], ["m 2 green live", "m 3 blue ready"],
+        about: 2),
     Done(
         unload("m"), changed("m", 2, nil), ["version 2 of model 'm' goes", "version 3 of model 'm' goes"], []),
-    Done(load("m", 3), changed("m", nil, 3), ["version 3 of model 'm' answers"], ["m 3 blue live"]),
+    Done(load("m", 3), changed("m", nil, 3), ["version 3 of model 'm' answers"], ["m 3 blue live"], about: 3),
 ]
 
 @Test func aDaysOrders() throws {
@@ -84,7 +90,7 @@ private let day = [
     for (number, done) in day.enumerated() {
         let before = shop.directory.catalog.epoch
         let outcome = try shop.perform(done.order, reason: "\(number)")
-        #expect(outcome.decision == Decision(changes: done.changes, steps: done.steps))
+        #expect(outcome.decision == Decision(changes: done.changes, steps: done.steps, version: done.version))
         #expect(shop.lines == done.lines, "\(done.order)")
         // It holds from the commit that it names, and somebody waited until it held for all.
         #expect(outcome.epoch == shop.directory.catalog.epoch)
@@ -98,7 +104,9 @@ private let day = [
             Desired.Event(
                 timeMilliseconds: shop.signed().timeMilliseconds, verb: done.order.verb, from: change.from,
                 to: change.to,
-                epoch: outcome.epoch, author: "maria", reason: "\(number)", steps: done.steps))
+                epoch: outcome.epoch, author: "maria", reason: "\(number)", steps: done.steps,
+                // A swap is about what is live then.
+                version: done.version ?? (change.from == change.to ? nil : change.to)))
         #expect(shop.control.history("m") == expected)
         #expect(try Desired.read(shop.place.state)?.models["m"]?.history == expected)
     }
@@ -320,6 +328,7 @@ func aVersionIsUnloadedWhileItLoads(loadSucceeds: Bool) throws {
     try place.file("a/4/.keep")
     try place.file("d/3/.keep")
     try place.add("e", [7])
+    first.control.leave()
     let second = try Workshop(place)
     try second.start(threads: 2)
     #expect(
@@ -359,6 +368,7 @@ func whatIsOnItsWayIsKept(isThere: Bool) throws {
     try first.start()
     try first.perform(swap("m"))
     try FileManager.default.removeItem(atPath: place.path + "/m/1")
+    first.control.leave()
     let second = try Workshop(place)
     try second.start()
     #expect(second.lines == ["m 2 blue ready", "m 1 green failed"])

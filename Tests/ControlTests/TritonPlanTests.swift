@@ -74,7 +74,7 @@ func aWarmUpIsAnswered(source: String) throws {
 @Test(arguments: [
     (
         "data_type: TYPE_FP64 dims: [ 1, 8, 8 ] zero_data: true", 2,
-        "its warm-up 'w' does not fit the model: input \"image\" of model \"\" has type FP64; the model takes FP32"
+        "its warm-up 'w' does not fit the model: input \"image\" of model \"digits\" has type FP64; the model takes FP32"
     ),
     (
         "data_type: TYPE_FP32 dims: [ 100000, 100000 ] zero_data: true", 2,

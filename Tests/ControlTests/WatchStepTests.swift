@@ -108,6 +108,18 @@ private let rows = [
     #expect(model.next(folder([2, 3, 4]), tried: [.load(4)]) == nil)
 }
 
+/// The way back from a live version stays open while a newer one cannot become live.
+@Test(arguments: [(.latest(2), nil), (.latest(1), .unload(1)), (.all, nil)] as [(VersionPolicy, WatchStep?)])
+func aWayBackStays(policy: VersionPolicy, step: WatchStep?) {
+    var model = model(2, [1, 3])
+    let folder = folder([1, 2, 3], policy)
+    let tried: Set<WatchStep> = [.load(3), .makeLive(3)]
+    model.previous = 1
+    #expect(model.next(folder, tried: tried) == step)
+    model.previous = nil
+    #expect(model.next(folder, tried: tried) == (policy == .all ? nil : .unload(1)))
+}
+
 @Test(
     arguments: [
         (1, [3, 2, 1]), (3, [3, 2, 1]), (4, [2, 1]), (6, []),

@@ -151,6 +151,7 @@ private final class Watched {
     #expect(watched.log.contains { $0.contains("version 1 of model 'm' stays live, as an order wanted") })
     // So it is after the next start.
     #expect(try Desired.read(watched.shop.place.state)?.models["m"]?.isPinned == true)
+    watched.shop.control.leave()
     let again = try Watched(watched.shop.place)
     again.look(after: 15)
     #expect(again.look(after: 15) == ["m 1 green live", "m 3 blue ready"])
@@ -160,12 +161,34 @@ private final class Watched {
     #expect(again.look(after: 15) == ["m 4 green live", "m 3 blue ready"])
 }
 
+/// A version that does not pass its gates is loaded beside, and takes nobody's way back.
+@Test func aVersionThatCannotBecomeLiveLeavesTheWayBack() throws {
+    let watched = try Watched(Place(["m": [1, 2]]))
+    watched.look(after: 15)
+    try watched.shop.place.add("m", [3])
+    watched.look(after: 15)
+    #expect(watched.look(after: 15) == ["m 3 green live", "m 2 blue ready"])
+    try watched.shop.place.file("m/4/golden/a/input.x.npy", "no array")
+    watched.look(after: 15)
+    for _ in 0..<3 {
+        #expect(watched.look(after: 15) == ["m 3 green live", "m 4 blue ready", "m 2 - ready"])
+        #expect(watched.shop.control.previous("m") == 2)
+    }
+    // Nor does it when it comes again beside a better one.
+    try watched.shop.place.file("m/5/.keep")
+    watched.look(after: 15)
+    #expect(watched.look(after: 15) == ["m 5 blue live", "m 4 green ready", "m 3 - ready"])
+    try watched.shop.perform(.rollback(model: "m"))
+    #expect(watched.shop.lines == ["m 3 - live", "m 5 blue ready", "m 4 green ready"])
+}
+
 @Test func whatAnOrderUnloadsStaysSo() throws {
     let watched = try Watched(Place(["m": [1, 2, 3], "n": [1]]))
     watched.look(after: 15)
     try watched.shop.perform(.load(model: "m", version: 1))
     try watched.shop.perform(.unload(model: "n", version: nil, isForced: true))
     for _ in 0..<3 { #expect(watched.look(after: 15) == ["m 3 blue live", "m 1 green ready"]) }
+    watched.shop.control.leave()
     let again = try Watched(watched.shop.place)
     for _ in 0..<3 { #expect(again.look(after: 15) == ["m 3 blue live", "m 1 green ready"]) }
     try again.shop.perform(.load(model: "n", version: nil))

@@ -129,9 +129,9 @@ final class Workshop: Sendable {
             return try Opened.runtime()
         }
         plans = try (folders ?? loader.repository.scan().models).map(loader.plan)
+        let file = keeps ? StateFile(place.state) : nil
         control = ModelControl(
-            loader: loader, directory: directory, file: keeps ? place.state : nil,
-            desired: keeps ? try Desired.read(place.state) : nil, mode: mode,
+            loader: loader, directory: directory, file: file, desired: try file?.read(), mode: mode,
             hooks: ModelControl.Hooks(
                 spread: { [spreads] epoch in
                     spreads.withLock { $0.append(epoch) }

@@ -218,7 +218,7 @@ def others(prediction, inference, control):
         changes=[dict(model="rf", from_version=11, to_version=12), dict(model="cats", to_version=1), dict()])
     yield "history response", control.HistoryResponse(previous_version=11, events=[
         dict(time_milliseconds=1_768_000_000_123, verb="swap", from_version=11, to_version=12, epoch=300, author="maria",
-             reason="because", steps=["one", ""]),
+             reason="because", steps=["one", ""], version=12),
         dict(time_milliseconds=-1), dict()])
 
 

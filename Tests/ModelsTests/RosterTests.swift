@@ -236,9 +236,14 @@ struct DecisionRow: Sendable, CustomTestStringConvertible {
     var steps: [String]
     /// Which version is live then.
     var live: [String: Int64]
+    var about: Int64?
     var testDescription: String { "\(order)" }
 
-    init(_ order: Order, _ changes: [(String, Int64?, Int64?)], _ steps: [String], live: [String: Int64]) {
+    init(
+        _ order: Order, _ changes: [(String, Int64?, Int64?)], _ steps: [String], live: [String: Int64],
+        about: Int64? = nil
+    ) {
+        self.about = about
         self.order = order
         self.changes = changes.map { Decision.Change(model: $0.0, from: $0.1, to: $0.2) }
         self.steps = steps
@@ -273,19 +278,19 @@ private func but(_ changes: [String: Int64?]) -> [String: Int64] {
     DecisionRow(
         swap(("odd", 2), isForced: true), [("odd", 1, 2)],
         ["version 2 of model 'odd' answers instead of version 1, which stays loaded"], live: but(["odd": 2])),
-    DecisionRow(unload("pets", 2), [("pets", 1, 1)], ["version 2 of model 'pets' goes"], live: before),
+    DecisionRow(unload("pets", 2), [("pets", 1, 1)], ["version 2 of model 'pets' goes"], live: before, about: 2),
     // On its way, or failed: nobody asks for it any more.
-    DecisionRow(unload("pets", 3), [("pets", 1, 1)], ["version 3 of model 'pets' goes"], live: before),
-    DecisionRow(unload("pets", 4), [("pets", 1, 1)], ["version 4 of model 'pets' goes"], live: before),
+    DecisionRow(unload("pets", 3), [("pets", 1, 1)], ["version 3 of model 'pets' goes"], live: before, about: 3),
+    DecisionRow(unload("pets", 4), [("pets", 1, 1)], ["version 4 of model 'pets' goes"], live: before, about: 4),
     DecisionRow(
         unload("pets", 1, isForced: true), [("pets", 1, nil)], ["version 1 of model 'pets' goes"],
-        live: but(["pets": nil])),
+        live: but(["pets": nil]), about: 1),
     DecisionRow(
         unload("many", nil), [("many", 1, nil)], (1...3).map { "version \($0) of model 'many' goes" },
         live: but(["many": nil])),
     DecisionRow(
         .label(model: "pets", label: "next", version: 3), [("pets", 1, 1)],
-        ["label 'next' of model 'pets' points to version 3"], live: before),
+        ["label 'next' of model 'pets' points to version 3"], live: before, about: 3),
     DecisionRow(
         .label(model: "pets", label: "first", version: nil), [("pets", 1, 1)],
         ["label 'first' of model 'pets' is gone"], live: before),
@@ -293,7 +298,7 @@ private func but(_ changes: [String: Int64?]) -> [String: Int64] {
 func decisions(row: DecisionRow) throws {
     var roster = try house()
     let decision = try roster.decide(row.order)
-    #expect(decision == Decision(changes: row.changes, steps: row.steps))
+    #expect(decision == Decision(changes: row.changes, steps: row.steps, version: row.about))
     #expect(roster.models.compactMapValues(\.live) == row.live)
 }
 
@@ -400,11 +405,11 @@ private func kind(of error: OrderError) -> Int {
 
 @Test(
     arguments: [
-        (.unknownModel("cats"), "model 'cats' is not in the repository"),
+        (.unknownModel("cats"), "model 'cats' is not in the repository: check its name, or put it there"),
         (.notLoaded(model: "cats", known: ["a", "b"]), "model 'cats' is not loaded; loaded are a, b: load it first"),
         (
             .unknownVersion(model: "m", version: 7, available: [1, 2]),
-            "model 'm' has no version 7 in the repository; it has 1, 2"
+            "model 'm' has no version 7 in the repository; it has 1, 2: name one that is there, or add it"
         ),
         (
             .versionNotLoaded(model: "m", version: 7, loaded: []),

@@ -246,8 +246,22 @@ extension Roster<Number> {
     // What another version answers is not repeated: it is compared with the live one.
     _ = try roster.weights("m", shares((1, 50), (2, 50)), isForced: false, salt: 1)
     #expect(try 400...600 ~= roster.repeated())
-    _ = try roster.decide(.shadow(model: "m", version: nil, percent: 0))
+    let end = try roster.decide(.shadow(model: "m", version: nil, percent: 0))
     #expect(try roster.repeated() == 0)
+    // Its place is taken.
+    #expect(end.steps.last?.contains("stays loaded in the slot shadow, because version 2 stands in green") == true)
+    #expect(roster.models["m"]?.standing(3)?.slot == .shadow)
+}
+
+@Test func aShadowThatRepeatsNothingHasAPlaceAgain() throws {
+    var roster = roster()
+    _ = try roster.decide(.shadow(model: "m", version: 2, percent: 20))
+    #expect(roster.models["m"]?.standing(2)?.slot == .shadow && roster.models["m"]?.standing(3)?.slot == nil)
+    let end = try roster.decide(.shadow(model: "m", version: nil, percent: 0))
+    #expect(end.steps == ["no call of model 'm' is repeated", "version 2 of model 'm' stands in green again"])
+    #expect(roster.models["m"]?.standing(2)?.slot == .green && end.version == 2)
+    // So that it is the one beside the live one.
+    #expect(try roster.swap([Order.Change(model: "m")], isForced: false).changes.first?.to == 2)
 }
 
 @Test func aShadowThatBecomesLiveLeavesItsSlot() throws {

@@ -94,6 +94,7 @@ private let goldenHistory = history {
             $0.author = "maria"
             $0.reason = "because"
             $0.steps = ["one", ""]
+            $0.version = 12
         },
         event { $0.timeMilliseconds = -1 }, event { _ in },
     ]

@@ -173,9 +173,26 @@ private func places(_ test: String) -> [String] {
     let first = try Listener(try Address("127.0.0.1:0"))
     let port = try #require(first.boundAddress.port)
     #expect(port != 0)
-    let second = try Listener(first.boundAddress)
+    let second = try Listener(beside: first)
     #expect(second.boundAddress == first.boundAddress && second.rawValue != first.rawValue)
     #expect(try first.accept() == nil)
+}
+
+/// What shards share among themselves nobody else gets a part of; who leaves it leaves it at once.
+@Test func aPortThatIsListenedAtIsTaken() throws {
+    let first = try Listener(try Address("127.0.0.1:0"))
+    let second = try Listener(beside: first)
+    let client = try Socket(connecting: first.boundAddress)
+    let anywhere = try Address("0.0.0.0:\(try #require(first.boundAddress.port))")
+    for address in [first.boundAddress, anywhere] {
+        let error = try #require(throws: SystemError.self) { try Listener(address) }
+        #expect(error.code == EADDRINUSE)
+    }
+    // Draining: connections are open still, and the next process may listen.
+    first.stop()
+    second.stop()
+    let next = try Listener(first.boundAddress)
+    #expect(next.boundAddress == first.boundAddress && client.rawValue >= 0)
 }
 
 @Test func unixSocketsAreFiles() throws {
@@ -197,6 +214,19 @@ private func places(_ test: String) -> [String] {
         #expect(listener.boundAddress == address)
     }
     #expect(!exists(path))
+}
+
+/// Who drains leaves the path to who comes after.
+@Test func aSuccessorKeepsItsSocketFile() throws {
+    let path = temporary("successor")
+    let address = try Address("unix:" + path)
+    var first: Listener? = try Listener(address)
+    first?.stop()
+    let second = try Listener(address)
+    first = nil
+    #expect(exists(path) && first == nil)
+    _ = try Socket(connecting: address)
+    withExtendedLifetime(second) {}
 }
 
 /// What a process that was killed leaves: a socket's file without a listener.

@@ -93,7 +93,7 @@ func theOldBytesStay(row: UnwritableRow) throws {
     #expect(error == .notWritten(path: place.outside + "/" + row.path, code: row.errno))
     #expect(error?.description.hasPrefix("'\(place.outside)/\(row.path)' cannot be written: ") == true)
     #expect(try file.read() == [1, 2, 3])
-    #expect(file.isWritable == (row.errno != EACCES))
+    #expect((file.problem == nil) == (row.errno != EACCES))
 }
 
 /// Through a link nothing is written, neither to where it leads.
@@ -111,7 +111,7 @@ func theOldBytesStay(row: UnwritableRow) throws {
     place.file("file")
     for (path, code) in [("no/folder/kept", ENOENT), ("file/kept", ENOTDIR)] {
         let file = KeptFile(path: "\(place.root)/\(path)")
-        #expect(!file.isWritable)
+        #expect(file.problem != nil)
         #expect(throws: RepositoryError.notWritten(path: file.path + ".new", code: code)) { try file.write([1]) }
     }
     // A folder has the name.
@@ -119,7 +119,7 @@ func theOldBytesStay(row: UnwritableRow) throws {
     let file = KeptFile(path: place.root + "/kept")
     #expect(throws: RepositoryError.notWritten(path: file.path, code: EISDIR)) { try file.write([1]) }
     #expect(throws: RepositoryError.kind(path: file.path, found: .folder, wanted: .file)) { try file.read() }
-    #expect(KeptFile(path: place.root + "/new").isWritable)
+    #expect(KeptFile(path: place.root + "/new").problem == nil)
 }
 
 @Test func notEveryFileIsRead() throws {
@@ -139,8 +139,8 @@ func theOldBytesStay(row: UnwritableRow) throws {
 
 /// Relative to the working folder, as an operator may say it.
 @Test func itsFolderMayBeLeftOut() {
-    #expect(KeptFile(path: "kept").isWritable == (unsafe access(".", W_OK | X_OK) == 0))
-    #expect(KeptFile(path: "/kept").isWritable == (unsafe access("/", W_OK | X_OK) == 0))
+    #expect((KeptFile(path: "kept").problem == nil) == (unsafe access(".", W_OK | X_OK) == 0))
+    #expect((KeptFile(path: "/kept").problem == nil) == (unsafe access("/", W_OK | X_OK) == 0))
 }
 
 @Test(arguments: [

@@ -58,14 +58,14 @@ private typealias Pairs = [(key: String, value: String)]
         "m/model.yaml: there is no key 'intra_op_thread' (did you mean 'intra_op_threads'?); allowed are engine, "
             + "intra_op_threads, inter_op_threads, graph_optimization, execution_mode, max_batch_size, "
             + "preferred_batch_size, max_queue_delay_microseconds, max_queue_size, instances, golden_rtol, golden_atol, "
-            + "latency_budget_milliseconds, memory_budget, version_policy, keep"
+            + "latency_budget_milliseconds, memory_budget, version_policy, keep, labels"
     ),
     (
         "backend", "onnx",
         "m/model.yaml: there is no key 'backend'; allowed are engine, intra_op_threads, inter_op_threads, "
             + "graph_optimization, execution_mode, max_batch_size, preferred_batch_size, "
             + "max_queue_delay_microseconds, max_queue_size, instances, golden_rtol, golden_atol, "
-            + "latency_budget_milliseconds, memory_budget, version_policy, keep"
+            + "latency_budget_milliseconds, memory_budget, version_policy, keep, labels"
     ),
 ])
 func whatIsNotAllowedIsNamed(key: String, value: String, sentence: String) {
@@ -73,6 +73,14 @@ func whatIsNotAllowedIsNamed(key: String, value: String, sentence: String) {
         try ModelConfiguration([(key, value)], file: "m/model.yaml")
     }
     #expect(error?.description == sentence)
+}
+
+@Test(arguments: [("label.stable", "labels"), ("lables.stable", "labels"), ("version_polici.latest", "version_policy")])
+func aNestedKeyHasASuggestion(key: String, meant: String) {
+    let error = #expect(throws: ConfigurationError.self) {
+        try ModelConfiguration([(key, "2")], file: "m/model.yaml")
+    }
+    #expect(error?.description.contains("there is no key '\(key)' (did you mean '\(meant)'?)") == true)
 }
 
 @Test func aKeyTwice() {

@@ -10,7 +10,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hyperframe import frame as f
 
+from command_line import FAILED
 from h2raw import Connection, fields, message
+from server import MODELS, run, runtime
 from stubs import prediction_grpc
 from tensors import case, predict_request, read_predict
 
@@ -34,6 +36,46 @@ def test_every_listener_serves(serve, tmp_path):
     assert all(answers(server.channel(address)) for address in server.addresses)
     server.stop()
     assert not path.exists()
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_port_that_another_server_has_is_refused(serve, shards):
+    first = serve("--shards", shards, control="127.0.0.1:0")
+    for flag, address in ("--grpc", first.address), ("--control", first.control):
+        other = "--control" if flag == "--grpc" else "--grpc"
+        code, _, error = run("serve", "--repository", MODELS, "--shards", shards, flag, address, other, "127.0.0.1:0",
+                             "--onnxruntime", runtime())
+        assert code == FAILED and error.count("\n") == 1
+        assert f"{flag}: cannot listen on {address}: another process listens there" in error and "end that one" in error
+    # All connections are the first one's.
+    assert all(answers(first.channel()) for _ in range(10))
+    first.stop()
+    # What its connections left behind (TIME_WAIT) is nobody's port.
+    assert answers(serve("--shards", shards, listeners=[first.address]).channel())
+
+
+def test_an_address_given_twice_is_refused():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    code, _, error = run("serve", "--repository", MODELS, "--grpc", address, "--control", address, "--onnxruntime", runtime())
+    assert code == FAILED and f"--control: cannot listen on {address}: another --grpc or --control" in error
+
+
+def test_a_server_starts_while_the_last_one_drains(serve):
+    first = serve()
+    calls = queue.Queue()
+    stream = prediction_grpc.PredictionServiceStub(first.channel()).PredictStream(iter(calls.get, None))
+    calls.put(REQUEST)
+    assert read_predict(next(stream).response) == EXPECTED
+    first.terminate()
+    while not first.lines.get(timeout=60).startswith("draining"):
+        pass
+    time.sleep(1)  # its shards have closed their doors by then
+    second = serve(listeners=[first.address])
+    assert first.process.poll() is None and answers(second.channel())
+    calls.put(None)
+    assert list(stream) == []
 
 
 def test_a_socket_file_left_by_a_dead_server_is_replaced(serve, tmp_path):

@@ -18,6 +18,7 @@ from onnx import TensorProto, helper
 from command_line import DONE, FAILED, USAGE, command
 from server import PATIENCE, Server, binary, run, runtime
 from stubs import control
+from test_rollout import failing
 from test_swap import WIDTH, ask, controls, model, refused, states, swap
 
 WRONG = grpc.StatusCode.FAILED_PRECONDITION
@@ -264,6 +265,30 @@ def test_nan_is_a_fault_where_the_live_version_knows_better(serve, repository, l
         refused(WRONG, lambda: swap(stub, ("roots", 2)), "finite: it gives NaN")
 
 
+def test_a_version_that_answers_nothing_needs_force(serve, repository):
+    def save(version, above):
+        (repository / "left" / str(version)).mkdir()
+        (repository / "left" / str(version) / "model.onnx").write_bytes(failing(above))
+    server = serve()
+    stub = controls(server)
+    save(3, -1e9)
+    assert any("gate answers, failed: it answers none of the inputs" in step for step in load(stub, "left", 3).steps)
+    assert "version 3: " in server.log() and "Gather" in server.log()
+    refused(WRONG, lambda: swap(stub, ("left", 3)), "answers: it answers none", "golden case", "say force")
+    # One that takes other inputs than ours, and shows it.
+    save(4, -1000)
+    golden(repository, "left", 4, **{"input.x": np.full((1, WIDTH), -1e6, np.float32)})
+    assert not any("gate answers" in step for step in load(stub, "left", 4).steps)
+    swap(stub, ("left", 4))
+    # And the next of its kind, which refuses no more than the live one.
+    save(5, -1000)
+    load(stub, "left", 5)
+    swap(stub, ("left", 5))
+    # What answers nothing does not become live by coming first, either.
+    stub.Unload(control.ControlRequest(model="left"))
+    assert load(stub, "left", 3).steps[-1] == "version 3 of model 'left' is ready; none is live"
+
+
 # Left alone
 
 def killed_by(server):
@@ -283,10 +308,11 @@ def test_a_crash_loop_ends(bad, bad_runtime, repository):
         assert start(repository, bad_runtime, "--probe", "off")[0] == -signal.SIGABRT
     # The third start leaves it alone; nobody else is to blame.
     server = bad("--probe", "off")
-    assert ask(server, "right")[0] == 2 and ask(server, "left", version=1)[0] == 1
+    assert ask(server, "right")[0] == 2 and ask(server, "left")[0] == 1  # in its place: no order wanted it live
+    assert "version 1 is to answer instead of version 2, which failed" in server.log()
     assert states(server, "left")[2][1] == "QUARANTINED" and states(server, "right")[2][1] == "LIVE"
     with pytest.raises(grpc.RpcError) as caught:
-        ask(server, "left")
+        ask(server, "left", version=2)
     assert "the last 2 processes ended while they loaded it" in caught.value.details()
     assert "vencejo load" in caught.value.details()
     server.stop()
@@ -303,9 +329,9 @@ def test_after_a_crash_it_is_tried_outside(bad, bad_runtime, repository):
     put(repository, "left", 2, "abort-here")
     assert start(repository, bad_runtime)[0] == -signal.SIGABRT
     server = bad()
-    assert ask(server, "right")[0] == 2 and states(server, "left")[2][1] == "FAILED"
+    assert ask(server, "right")[0] == 2 and states(server, "left")[2][1] == "FAILED" and ask(server, "left")[0] == 1
     with pytest.raises(grpc.RpcError) as caught:
-        ask(server, "left")
+        ask(server, "left", version=2)
     assert "its runtime crashed (SIGABRT)" in caught.value.details()
 
 
@@ -384,3 +410,8 @@ def test_load_tells_of_its_gates(serve, repository):
     code, text, _ = vencejo(server, "load", "left", "--version", "1")
     assert code == DONE and "was tried in a process of its own: ready in" in text and "ms a run (p99 of 100)" in text
     assert "gate golden, passed: it answers 2 cases as expected" in text
+    # Names are printed as they are.
+    golden(repository, "left", 1, case="three", **{"input.x": np.ones((1, WIDTH), np.float64)})
+    assert vencejo(server, "unload", "left", "--version", "1")[0] == DONE
+    assert 'case \'three\': its inputs do not fit: input "x" of model "left" has type FP64' in vencejo(
+        server, "load", "left", "--version", "1")[1]

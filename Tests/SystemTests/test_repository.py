@@ -236,6 +236,15 @@ def test_manifests_are_written_and_compared(repository):
     report = json.loads(text)
     found = {line["name"]: line for line in report["lines"]}
     assert code == DONE and report["differs"] and found["metric f1"]["first"] is None and found["metric auc"]["difference"] == 0.25
+    # What is no number has no difference.
+    assert "difference" not in found["metric f1"] and "difference" not in found["model.onnx sha256"]
+    assert found["model.onnx bytes"]["difference"] == found["model.onnx bytes"]["second"] - found["model.onnx bytes"]["first"]
+    # Written again it keeps what is not given anew.
+    assert command("manifest", left / "1", "--metric", "f1=0.75", "--tag", "data=june", "--reason", "late")[0] == DONE
+    again = json.loads((left / "1" / "manifest.json").read_text())
+    assert again == written | {"metrics": {"auc": 0.5, "f1": 0.75}, "tags": {"data": "june"}, "reason": "late"}
+    (left / "1" / "manifest.json").write_text("{")
+    assert command("manifest", left / "1", "--author", "ana", "--metric", "auc=0.5", "--tag", "data=may")[0] == DONE
     put(repository, "left", 3)
     assert command("compare", "left", 3, 3, "--repository", repository)[0] == DONE
     for arguments, wanted, words in (

@@ -325,7 +325,7 @@ def test_what_cannot_be_done_is_told(scoring):
     refused(wrong, lambda: rollout(scoring, policy=policy(50, 25)), "ascend")
     refused(wrong, lambda: rollout(scoring, policy=policy(0)), "0 %")
     refused(wrong, lambda: rollout(scoring, policy=policy(hold_seconds=-1)), "-1 s")
-    refused(grpc.StatusCode.NOT_FOUND, lambda: rollout(scoring, version=7), "not loaded")
+    refused(grpc.StatusCode.NOT_FOUND, lambda: rollout(scoring, version=7), "no version 7 in the repository")
     refused(grpc.StatusCode.NOT_FOUND, lambda: stub.Status(control.ControlRequest(model="none")), "'none'")
     rollout(scoring)
     refused(impossible, lambda: rollout(scoring), "being rolled out")

@@ -199,10 +199,18 @@ def test_a_bad_file_changes_nothing(serve, repository):
         place.mkdir()
         (place / "model.onnx").write_bytes(content)
         refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: stub.Load(control.ControlRequest(model="left", version=version)),
-                f"version {version}", "was not loaded")
+                f"version {version}", "was not loaded", *([f"'left/{version}/model.onnx' is empty"] if not content else []))
         assert states(server, "left")[version][1] == "FAILED" and ask(server, "left")[0] == 4
         refused(grpc.StatusCode.NOT_FOUND, lambda: swap(stub, ("left", version)), "not loaded")
         refused(grpc.StatusCode.UNAVAILABLE, lambda: ask(server, "left", version=version), "cannot answer")
+    # Who orders a load is told what is wrong with its files; who calls the model is not.
+    (repository / "left" / "model.yaml").write_text("max_batch_siz: 4\n")
+    refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: stub.Load(control.ControlRequest(model="left", version=1)),
+            "left/model.yaml: there is no key 'max_batch_siz' (did you mean 'max_batch_size'?)")
+    with pytest.raises(grpc.RpcError) as caught:
+        ask(server, "left", version=1)
+    assert "configuration is wrong" in caught.value.details() and "max_batch" not in caught.value.details()
+    (repository / "left" / "model.yaml").unlink()
     # What was mended is loaded.
     put(repository, "left", 7)
     stub.Load(control.ControlRequest(model="left", version=7))
@@ -215,9 +223,17 @@ def test_what_cannot_be_done_is_told(serve):
     stub = controls(server)
     not_found, wrong, bad = (
         grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT)
-    for name in "nobody", "", "../left", "a/b", ".vencejo.json", "x" * 129:
+    for name in "nobody", "../left", "a/b", ".vencejo.json", "x" * 129:
         refused(not_found, lambda: stub.Load(control.ControlRequest(model=name)), "is not in the repository")
-        refused(not_found, lambda: stub.Rollback(control.ControlRequest(model=name)), "is not loaded")
+        refused(not_found, lambda: stub.Rollback(control.ControlRequest(model=name)), "is not in the repository")
+        refused(not_found, lambda: stub.Status(control.ControlRequest(model=name)), "is not in the repository")
+    for call in stub.Load, stub.Rollback:
+        refused(bad, lambda: call(control.ControlRequest()), "no model is named")
+    # What helps is what is told: a load, where there is something to load.
+    refused(not_found, lambda: swap(stub, ("left", 1)), "version 1", "loaded are 3, 4", "load it first")
+    refused(not_found, lambda: swap(stub, ("left", 9)), "no version 9 in the repository", "it has 1, 2, 3, 4")
+    stub.Unload(control.ControlRequest(model="right"))
+    refused(not_found, lambda: swap(stub, ("right", 4)), "load it first")
     refused(bad, lambda: stub.Swap(control.ControlRequest()), "no model is named")
     refused(bad, lambda: swap(stub, ("left", 3), ("left", 4)), "twice")
     refused(not_found, lambda: swap(stub, ("left", 9)), "version 9")
@@ -239,6 +255,10 @@ def test_a_dry_run_changes_nothing(serve, repository):
             stub.Load(control.ControlRequest(model="left", version=1, dry_run=True)),
             stub.SetLabel(control.ControlRequest(model="left", label="x", version=3, dry_run=True))):
         assert done.steps and done.epoch == epoch
+    # Who would go is told before.
+    loaded = stub.Load(control.ControlRequest(model="left", version=1, dry_run=True))
+    assert list(loaded.steps) == ["version 3 of model 'left' goes",
+                                  "version 1 of model 'left' is ready beside version 4, which answers"]
     assert ask(server, "left") == (4, epoch) and not (repository / ".vencejo.json").exists()
 
 
@@ -393,6 +413,39 @@ def test_what_cannot_be_kept_is_not_done(serve, repository, tmp_path):
     assert ask(server, "left")[0] == 4
 
 
+def test_a_second_server_over_one_state_file_keeps_nothing(serve, repository):
+    first = serve()
+    swap(controls(first), ("left", 3))
+    second = serve()
+    assert "another process keeps" in second.log() and "--state" in second.log()
+    assert ask(second, "left")[0] == 3
+    refused(grpc.StatusCode.UNAVAILABLE, lambda: swap(controls(second), ("left", 4)), "another process keeps", "--state")
+    assert ask(second, "left")[0] == 3
+    # As at a rolling restart: from the end of the first one on the file is the second one's.
+    first.stop()
+    swap(controls(second), ("left", 4))
+    kept = repository / ".vencejo.json"
+    assert json.loads(kept.read_text())["models"]["left"]["live"] == 4
+    second.stop()
+    assert not (repository / ".vencejo.json.lock").exists()
+    # A process that is killed takes nothing with it.
+    third = serve()
+    third.process.kill()
+    third.process.wait()
+    fourth = serve()
+    assert "another process" not in fourth.log()
+    swap(controls(fourth), ("left", 3))
+
+
+def test_a_state_file_that_cannot_be_written_is_no_reason_to_serve_nothing(serve, repository):
+    server = serve("--state", "/proc/vencejo.json")
+    assert ask(server, "left")[0] == 4
+    refused(grpc.StatusCode.UNAVAILABLE, lambda: swap(controls(server), ("left", 3)), "could not be kept", "/proc/vencejo.json")
+    assert ask(server, "left")[0] == 4
+    code, _, error = run("serve", "--repository", repository, "--state", repository / "none" / "state.json")
+    assert code == USAGE and "--state: the folder of" in error and "does not exist" in error
+
+
 def test_killed_at_any_moment(serve, repository):
     """After kill -9 the next start serves what was live before the order or what it was to make live; nothing is half-written."""
     chance = random.Random(7)
@@ -449,19 +502,27 @@ def test_the_commands(serve):
         "left": (4, 2), "right": (4, 3)}
     code, text, _ = vencejo("history", "left")
     assert code == DONE and "tuesday" in text and "a rollback would make version 4 live" in text
+    lines = [line.split()[1:] for line in text.splitlines()]
+    assert lines[0] == ["WHAT", "VERSION", "LIVE", "EPOCH", "WHO", "WHY"]
+    assert lines[1][:3] == ["load", "2", "4"] and lines[2][:5] == ["swap", "2", "4", "->", "2"]
+    code, text, _ = vencejo("history", "right")
+    assert code == DONE and "-> 3" in text
     assert vencejo("rollback", "left", "--dry-run")[1].startswith("would be: version 4")
     assert vencejo("rollback", "left")[0] == DONE and ask(server, "left")[0] == 4
     assert vencejo("label", "left", "stable", "--version", "4")[0] == DONE and ask(server, "left", label="stable")[0] == 4
     assert vencejo("unload", "left", "--version", "2")[0] == DONE and set(states(server, "left")) == {4}
     assert vencejo("unload", "right")[0] == DONE
     history = json.loads(vencejo("history", "left", "-o", "json")[1])
-    assert [event["verb"] for event in history["events"]] == ["load", "swap", "rollback", "label", "unload"]
+    assert [(event["verb"], event["version"]) for event in history["events"]] == [
+        ("load", 2), ("swap", 2), ("rollback", 4), ("label", 4), ("unload", 2)]
+    assert "nothing was ordered" in vencejo("history", "nobody")[1]
     for arguments, wanted, words in (
             (("swap", "left=two"), USAGE, "left=two"), (("swap", "left=0"), USAGE, "left=0"), (("swap",), USAGE, "model"),
             (("label", "left", "x"), USAGE, "--version or --remove"), (("load", "nobody"), FAILED, "NOT_FOUND"),
             (("rollback", "left"), FAILED, "FAILED_PRECONDITION")):
         code, _, error = vencejo(*arguments)
         assert code == wanted and words in error
+    assert "vencejo models" not in vencejo("load", "nobody")[2]
     code, _, error = command("swap", "left", VENCEJO_CONTROL=server.address)
     assert code == FAILED and "PERMISSION_DENIED" in error and "--control" in error
 
