@@ -267,7 +267,8 @@ def test_who_expires_or_is_cancelled_while_waiting_never_runs(busy):
                   for i in range(12)]
         connection.reset(gone)
         ended = endings(connection, [first, expires] + others)
-        assert ended[expires].status == DEADLINE
+        # Where runs have just taken long the door knows already that it would be too late.
+        assert ended[expires].status in (DEADLINE, EXHAUSTED)
         assert all(ended[stream].status == OK for stream in [first] + others)
         assert runs_that_failed(busy) == failed
         # What the silence is worth: one that does run is heard of.
