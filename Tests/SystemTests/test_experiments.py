@@ -202,7 +202,7 @@ def test_what_cannot_be_is_told(serve):
     refused(wrong, lambda: experiment(server, shares={3: 60, 4: 60}), "120 %")
     refused(wrong, lambda: experiment(server, baseline=9), "version 9")
     refused(wrong, lambda: experiment(server, assignment=77), "not known")
-    refused(missing, lambda: experiment(server, 3, 9), "version 9", "not loaded")
+    refused(missing, lambda: experiment(server, 4, 9), "version 9", "not loaded")
     experiment(server, dry_run=True)
     assert not status(server).HasField("experiment")
     experiment(server, reward_min=-1, reward_max=3)
