@@ -16,31 +16,24 @@ public enum Agreement {
         if left.content == right.content { return true }
         guard left.content.count == right.content.count else { return false }
         switch left.type {
-        case .float32:
-            return all(left, right, size: 4, relative: 1e-3) { Double(Float(bitPattern: $0.littleEndian(at: $1))) }
-        case .float64:
-            return all(left, right, size: 8, relative: 1e-6) { Double(bitPattern: $0.littleEndian(at: $1)) }
-        case .float16:
-            return all(left, right, size: 2, relative: 2e-2) { Double(Float16(bitPattern: $0.littleEndian(at: $1))) }
-        case .bfloat16:
-            return all(left, right, size: 2, relative: 5e-2) {
-                Double(Float(bitPattern: UInt32($0.littleEndian(at: $1, as: UInt16.self)) << 16))
-            }
+        case .float32: return all(left, right, relative: 1e-3)
+        case .float64: return all(left, right, relative: 1e-6)
+        case .float16: return all(left, right, relative: 2e-2)
+        case .bfloat16: return all(left, right, relative: 5e-2)
         default: return false
         }
     }
 
     /// Differences are measured against the tensor's largest number: what is almost nothing beside it may differ by more.
-    private static func all(
-        _ left: Tensor, _ right: Tensor, size: Int, relative: Double, _ value: (ByteView, Int) -> Double
-    ) -> Bool {
+    private static func all(_ left: Tensor, _ right: Tensor, relative: Double) -> Bool {
+        let elements = 0..<left.content.count / (left.type.byteCount ?? 1)
         var largest = 0.0
-        for offset in stride(from: 0, to: left.content.count, by: size) {
-            let magnitude = abs(value(left.content, offset))
+        for element in elements {
+            let magnitude = abs(left.number(at: element))
             if magnitude.isFinite && magnitude > largest { largest = magnitude }
         }
-        for offset in stride(from: 0, to: left.content.count, by: size) {
-            let (one, other) = (value(left.content, offset), value(right.content, offset))
+        for element in elements {
+            let (one, other) = (left.number(at: element), right.number(at: element))
             if one == other || one.isNaN && other.isNaN { continue }
             guard abs(one - other) <= largest * relative else { return false }
         }

@@ -34,8 +34,3 @@ struct Arrivals {
         return Int64(timeNanoseconds)
     }
 }
-
-extension SplitMix {
-    /// Above 0, up to 1.
-    mutating func unit() -> Double { Double(next() >> 11 + 1) * 0x1p-53 }
-}

@@ -16,8 +16,9 @@ public struct Rows: Sendable {
     /// Rows of the input, and how many a request has; `nil`: the input goes whole, as the model has no rows.
     public let dealt: (rows: Int, each: Int)?
 
-    /// Request by request `rowsPerRequest` rows further. What is left at the end and fills no request is left out.
-    public init(_ inputs: [NamedTensor], rowsPerRequest: Int) throws(RowsError) {
+    /// Request by request `rowsPerRequest` rows further. What is left at the end and fills no request is left out, or with
+    /// `keepsRest` is a smaller one.
+    public init(_ inputs: [NamedTensor], rowsPerRequest: Int, keepsRest: Bool = false) throws(RowsError) {
         var rows: Int?
         var cut: [[ArraySlice<UInt8>]] = []
         for input in inputs {
@@ -35,17 +36,18 @@ public struct Rows: Sendable {
             cut.append(try Self.cut(input, rows: first))
         }
         let total = rows ?? 0
-        guard rowsPerRequest <= total else {
+        guard keepsRest || rowsPerRequest <= total else {
             throw RowsError(
                 sentence: "a request takes \(rowsPerRequest) rows and the input has \(total): give more rows, or a "
                     + "smaller --rows-per-request")
         }
-        requests = (0..<total / rowsPerRequest).map { number in
-            let range = number * rowsPerRequest..<(number + 1) * rowsPerRequest
+        let requestCount = keepsRest ? (total + rowsPerRequest - 1) / rowsPerRequest : total / rowsPerRequest
+        requests = (0..<requestCount).map { number in
+            let range = number * rowsPerRequest..<min(total, (number + 1) * rowsPerRequest)
             return inputs.indices.map { index in
                 NamedTensor(
                     name: inputs[index].name, type: inputs[index].type,
-                    shape: [Int64(rowsPerRequest)] + inputs[index].shape.dropFirst(),
+                    shape: [Int64(range.count)] + inputs[index].shape.dropFirst(),
                     content: Array(cut[index][range].joined()))
             }
         }

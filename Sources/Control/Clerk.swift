@@ -15,11 +15,12 @@ import Tensors
 public final class Clerk: Sendable {
     let control: ModelControl
     private let desk: Desk
-    private let log: @Sendable (String) -> Void
+    let log: @Sendable (String) -> Void
     private let worksBeside: @Sendable (Int) -> Void
     private let replaced = Semaphore()
     private let rolling = Semaphore()
     private let experimenting = Semaphore()
+    private let news = NewsBoard()
 
     /// `worksBeside`: see `Server.worksBeside`.
     public init(
@@ -48,6 +49,10 @@ public final class Clerk: Sendable {
         }.detach()
         try Thread.start("rollouts") { [self] in judge() }.detach()
         try Thread.start("experiments") { [self] in experiment() }.detach()
+        try Thread.start("news") { [self] in
+            Thread.giveWay()
+            news.run { (message) throws(ErrandRefusal) in try status(message) }
+        }.detach()
     }
 
     /// Rollouts are looked at often, so that a bad one is taken back after few answers: this thread gives way to nobody.
@@ -84,6 +89,7 @@ public final class Clerk: Sendable {
 
     /// What takes long gets a thread of its own.
     private func take(_ errand: Errand) {
+        if errand.purpose == .watch { return news.post(errand) }
         guard errand.purpose == .load || errand.purpose == .repositoryModelLoad else { return run(errand) }
         do throws(SystemError) {
             try Thread.start("loader") { [self] in
@@ -115,11 +121,8 @@ public final class Clerk: Sendable {
     // MARK: - vencejo.v1.ModelControlService
 
     private func answer(_ purpose: Errand.Purpose, _ message: ByteView) throws(ErrandRefusal) -> [UInt8] {
-        let request: ControlRequest
-        do throws(PredictionDecodeError) { request = try ControlRequest.decode(message) } catch {
-            throw ErrandRefusal(.badRequest, error.sentence)
-        }
-        if purpose == .status { return try status(request) }
+        let request = try request(message)
+        if purpose == .status { return try status(request).encoded }
         if purpose == .history {
             return encoded { (arena) throws(ArenaFull) in try history(request.model).encode(headroom: 0, in: &arena) }
         }
@@ -146,6 +149,12 @@ public final class Clerk: Sendable {
             }
             experimenting.post()
         } else {
+            // Blue and green take turns: nobody chooses between them.
+            guard ["", "shadow"].contains(request.slot) else {
+                throw ErrandRefusal(
+                    .badRequest,
+                    "slot '\(escaped(request.slot))': allowed is shadow, or none for the one that is not live")
+            }
             guard let order = Order(purpose, request) else { preconditionFailure("\(purpose) is no order") }
             outcome = try perform(order, signed)
         }
@@ -157,7 +166,7 @@ public final class Clerk: Sendable {
     }
 
     /// What was done is told in the log.
-    private func told(
+    func told(
         _ signed: Signed, _ verb: String, _ carryOut: () throws(OrderError) -> Outcome
     ) throws(ErrandRefusal) -> Outcome {
         let outcome: Outcome
@@ -174,18 +183,28 @@ public final class Clerk: Sendable {
         return ErrandRefusal(error.kind, error.sentence)
     }
 
-    private func status(_ request: ControlRequest) throws(ErrandRefusal) -> [UInt8] {
+    private func status(_ message: ByteView) throws(ErrandRefusal) -> StatusResponse {
+        try status(try request(message))
+    }
+
+    private func request(_ message: ByteView) throws(ErrandRefusal) -> ControlRequest {
+        do throws(PredictionDecodeError) { return try ControlRequest.decode(message) } catch {
+            throw ErrandRefusal(.badRequest, error.sentence)
+        }
+    }
+
+    private func status(_ request: ControlRequest) throws(ErrandRefusal) -> StatusResponse {
         var response = StatusResponse()
-        response.epoch = control.epoch
         do throws(OrderError) {
-            response.models = try control.traffic(of: request.model).map { model in
+            let traffic = try control.traffic(of: request.model)
+            response.epoch = traffic.epoch
+            response.models = traffic.models.map { model in
                 StatusResponse.Model(model.entry, model.rollout, control.experiment(of: model.entry.name))
             }
         } catch {
             throw refusal(error)
         }
-        let answer = response
-        return encoded { (arena) throws(ArenaFull) in try answer.encode(headroom: 0, in: &arena) }
+        return response
     }
 
     private func history(_ model: String) -> HistoryResponse {
@@ -224,7 +243,7 @@ extension Order {
     fileprivate init?(_ purpose: Errand.Purpose, _ request: ControlRequest) {
         let version = request.version == 0 ? nil : request.version
         switch purpose {
-        case .load: self = .load(model: request.model, version: version)
+        case .load: self = .load(model: request.model, version: version, isShadow: request.slot == "shadow")
         case .unload: self = .unload(model: request.model, version: version, isForced: request.isForced)
         case .swap:
             var changes = request.swaps.map { Change(model: $0.model, version: $0.version == 0 ? nil : $0.version) }
@@ -241,7 +260,8 @@ extension Order {
         case .shadow:
             self = .shadow(model: request.model, version: version, percent: Int(clamping: request.percent))
         case .abort: self = .abort(model: request.model)
-        case .history, .status, .rollout, .experiment, .repositoryIndex, .repositoryModelLoad, .repositoryModelUnload:
+        case .history, .status, .watch, .rollout, .experiment, .repositoryIndex, .repositoryModelLoad,
+            .repositoryModelUnload:
             return nil
         }
     }

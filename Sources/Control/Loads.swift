@@ -94,9 +94,10 @@ extension ModelControl {
     // MARK: - Loading
 
     func load(
-        _ model: String, _ version: Int64?, _ signed: Signed, _ verb: String, isByItself: Bool
+        _ model: String, _ version: Int64?, isShadow: Bool = false, _ signed: Signed, _ verb: String, isByItself: Bool,
+        override: TritonOverride? = nil
     ) throws(OrderError) -> Outcome {
-        let plan = try plan(of: model)
+        let plan = try plan(of: model, override)
         guard let number = version ?? plan.versions.last else { throw .noVersion(model: model) }
         guard plan.versions.contains(number) else {
             throw .unknownVersion(model: model, version: number, available: plan.versions)
@@ -106,6 +107,8 @@ extension ModelControl {
             var record = state.roster.models[model] ?? ModelRecord(name: model, labels: plan.configuration.labels)
             let present = record.standing(number)?.state
             if present?.isComing ?? false { throw .busy(model: model, version: number) }
+            // Nobody answers from the shadow.
+            if isShadow && record.live == nil { throw .noLive(model: model) }
             let isLoaded = present?.isServing ?? false
             if !isLoaded {
                 state.loads += 1
@@ -113,12 +116,15 @@ extension ModelControl {
                 record.begin(number, load: ownLoad)
             }
             if signed.isDryRun || isLoaded {
+                let hint =
+                    isShadow && record.standing(number)?.slot != .shadow
+                    ? "; \"vencejo shadow\" moves it to the shadow" : ""
                 let steps =
                     isLoaded
-                    ? ["version \(number) of model '\(model)' is loaded already"]
-                    : record.arrival(of: number, keeping: plan.keepsDisplaced).map {
+                    ? ["version \(number) of model '\(model)' is loaded already" + hint]
+                    : record.arrival(of: number, keeping: plan.keepsDisplaced, isShadow: isShadow).map {
                         $0.gone.map { went($0, model) } + [
-                            stands(number, model, live: $0.isWanted ? number : record.live)
+                            stands(number, model, live: $0.isWanted ? number : record.live, isShadow: isShadow)
                                 + ($0.isWanted ? ", if it passes its gates" : "")
                         ]
                     } ?? []
@@ -143,12 +149,14 @@ extension ModelControl {
             if isByItself, loaded.gates.contains(where: { $0.outcome == .failed }) {
                 keeping.formUnion([next.roster.models[model]?.previous].compactMap(\.self))
             }
-            let gone = next.roster.models[model]?.arrived(loaded.version, keeping: keeping, mayGoLive: isFit) ?? []
+            let gone =
+                next.roster.models[model]?
+                .arrived(loaded.version, keeping: keeping, mayGoLive: isFit, isShadow: isShadow) ?? []
             let after = next.roster.models[model]?.live
             decision.changes = [Decision.Change(model: model, from: before, to: after)]
             decision.version = number
             decision.steps = loaded.steps(plan) + gone.map { went($0, model) }
-            decision.steps.append(stands(number, model, live: after))
+            decision.steps.append(stands(number, model, live: after, isShadow: isShadow))
             return try settle(&state, next, decision, signed, verb)
         }
         let committed = try bring(plan, number, .full, ownLoad, place: { nil }, arrive: arrive)
@@ -157,16 +165,18 @@ extension ModelControl {
 
     private func went(_ number: Int64, _ model: String) -> String { "version \(number) of model '\(model)' goes" }
 
-    private func stands(_ number: Int64, _ model: String, live: Int64?) -> String {
+    private func stands(_ number: Int64, _ model: String, live: Int64?, isShadow: Bool) -> String {
         let place =
             live == number
-            ? "answers" : live.map { "is ready beside version \($0), which answers" } ?? "is ready; none is live"
+            ? "answers"
+            : live.map { "is ready\(isShadow ? " in the slot shadow," : "") beside version \($0), which answers" }
+                ?? "is ready; none is live"
         return "version \(number) of model '\(model)' \(place)"
     }
 
-    func plan(of model: String) throws(OrderError) -> ModelPlan {
+    func plan(of model: String, _ override: TritonOverride? = nil) throws(OrderError) -> ModelPlan {
         do throws(RepositoryError) {
-            if let folder = try loader.repository.folder(of: model) { return loader.plan(folder) }
+            if let folder = try loader.repository.folder(of: model) { return loader.plan(folder, override) }
         } catch {
             // It names files by their places in the repository.
             if case .modelName = error {} else { throw .repository(reason: error.description) }

@@ -108,7 +108,8 @@ public final class ModelControl: Sendable {
     public func perform(_ order: Order, _ signed: Signed, isByItself: Bool = false) throws(OrderError) -> Outcome {
         switch order {
         case .load where mode == .fixed, .unload where mode == .fixed: throw .fixed(verb: order.verb)
-        case .load(let model, let version): try load(model, version, signed, order.verb, isByItself: isByItself)
+        case .load(let model, let version, let isShadow):
+            try load(model, version, isShadow: isShadow, signed, order.verb, isByItself: isByItself)
         default: try change(signed, order.verb) { (state) throws(OrderError) in try state.roster.decide(order) }
         }
     }
@@ -213,8 +214,6 @@ public final class ModelControl: Sendable {
 
     // MARK: - Questions
 
-    var epoch: UInt64 { directory.catalog.epoch }
-
     /// When a version that is not in memory may be loaded without an order.
     public func nextTry(_ model: String, _ version: Int64) -> NextTry {
         attempts.next(Attempts.Key(model: model, version: version))
@@ -223,6 +222,11 @@ public final class ModelControl: Sendable {
     /// Why a version that is in memory should not become live.
     func faults(_ model: String, _ version: Int64) -> [String] {
         directory.catalog.entry(named: model)?.standing(version)?.version?.faults ?? []
+    }
+
+    /// `nil`: nothing is known of it.
+    func state(_ model: String, _ version: Int64) -> VersionState? {
+        directory.catalog.entry(named: model)?.standing(version)?.state
     }
 
     /// Every model of which something is loaded, or on its way, or failed; by name.

@@ -5,6 +5,7 @@ import Models
 import OpenInference
 import PredictionAPI
 import Reactor
+import Repository
 import Serving
 import Tensors
 
@@ -43,35 +44,101 @@ extension Clerk {
         return encoded { (arena) throws(ArenaFull) in try index.encode(headroom: 0, in: &arena) }
     }
 
-    /// Loads, and makes live: with Triton's there is no other step. Which version its `config` may say, as
-    /// `{"version_policy": {"specific": {"versions": [2]}}}`; else the highest.
+    /// Loads, and makes live: with Triton's there is no other step. Files that come along are put into the repository first.
     func repositoryLoad(_ message: ByteView) throws(ErrandRefusal) -> [UInt8] {
         let request = try repositoryRequest(message)
         if let key = request.others.first {
             throw ErrandRefusal(
-                .badRequest, "parameter '\(escaped(key))' is not supported: put the model's files into the repository")
+                .badRequest,
+                "parameter '\(escaped(key))' is not supported: allowed are config, and file:<version>/<name> with bytes"
+            )
         }
-        var versions: [Int64?] = [nil]
-        if let configuration = request.configuration {
-            versions = try LoadConfiguration.versions(in: configuration)
+        if control.mode == .fixed {
+            throw refusal(.fixed(verb: "load"))
         }
-        let signed = Signed(author: "RepositoryModelLoad", reason: "", timeMilliseconds: Clock.wallMilliseconds())
-        for version in versions {
-            let number: Int64?
-            if let version { number = version } else { number = try highestVersion(of: request.model) }
-            _ = try perform(.load(model: request.model, version: number), signed)
-            if let number, case let faults = control.faults(request.model, number), !faults.isEmpty {
-                throw refusal(.unfit(model: request.model, version: number, faults: faults))
+        let override = try override(request)
+        let files = SentFiles(repository: control.loader.repository, fileName: fileName(request.model), log: log)
+        let sent = try files.put(request.files, of: request.model)
+        for version in try versions(request.model, override?.versionPolicy, sent.versions) {
+            do throws(ErrandRefusal) { try load(request.model, version, override) } catch {
+                // Who watches the repository may have been faster.
+                let unused = sent.new.filter {
+                    let state = control.state(request.model, $0)
+                    return state.map { !$0.isServing && !$0.isComing } ?? true
+                }
+                files.remove(unused, of: request.model)
+                throw error
             }
-            _ = try perform(.swap([Order.Change(model: request.model, version: number)], isForced: true), signed)
+            try makeLive(request.model, version)
         }
         return []
     }
 
-    private func highestVersion(of model: String) throws(ErrandRefusal) -> Int64? {
-        do throws(OrderError) { return try control.versionsOfRepository(model).max() } catch {
+    /// What `config` says goes before what the repository says, for this load.
+    private func override(_ request: RepositoryModelRequest) throws(ErrandRefusal) -> TritonOverride? {
+        guard let text = request.configuration else { return nil }
+        guard let message = TextMessage(json: text) else {
+            throw ErrandRefusal(
+                .badRequest,
+                "parameter 'config' is not a model configuration in JSON, as {\"version_policy\": {\"specific\": {\"versions\": [2]}}}"
+            )
+        }
+        do throws(ConfigurationError) { return try TritonOverride(message, model: request.model) } catch {
+            throw ErrandRefusal(.badRequest, error.description)
+        }
+    }
+
+    private func fileName(_ model: String) -> String { (try? control.plan(of: model))?.modelFile ?? "model.onnx" }
+
+    /// The versions to load, the one that is to be live last: those that `config` names, else the highest of what was sent, else
+    /// the highest.
+    private func versions(
+        _ model: String, _ policy: VersionPolicy?, _ sent: [Int64]
+    ) throws(ErrandRefusal) -> [Int64?] {
+        var versions: [Int64?]
+        switch policy {
+        case .specific(let numbers)?: versions = numbers.sorted()
+        case .latest(2...)?, .all?:
+            versions = try versionsOfRepository(model).sorted()
+            if case .latest(let count)? = policy { versions = versions.suffix(count) }
+        case .latest?, nil: versions = sent.isEmpty ? [try versionsOfRepository(model).max()] : [sent.last]
+        }
+        if versions.isEmpty { versions = [nil] }
+        guard versions.count <= 2 else {
+            throw ErrandRefusal(
+                .badRequest, "\(versions.count) versions are named; a model has two places, blue and green")
+        }
+        return versions
+    }
+
+    private func versionsOfRepository(_ model: String) throws(ErrandRefusal) -> [Int64] {
+        do throws(OrderError) { return try control.versionsOfRepository(model) } catch {
             throw refusal(error)
         }
+    }
+
+    private var signedByTriton: Signed {
+        Signed(author: "RepositoryModelLoad", reason: "", timeMilliseconds: Clock.wallMilliseconds())
+    }
+
+    private func load(_ model: String, _ version: Int64?, _ override: TritonOverride?) throws(ErrandRefusal) {
+        if override?.changesRuns ?? false, let version, control.state(model, version)?.isServing ?? false {
+            throw ErrandRefusal(
+                .wrongState,
+                "version \(version) of model '\(escaped(model))' is loaded already, and not with this config: unload it first, or "
+                    + "send it as another version")
+        }
+        let signed = signedByTriton
+        _ = try told(signed, "load") { () throws(OrderError) in
+            try control.load(model, version, signed, "load", isByItself: false, override: override)
+        }
+    }
+
+    private func makeLive(_ model: String, _ version: Int64?) throws(ErrandRefusal) {
+        if let version, case let faults = control.faults(model, version), !faults.isEmpty {
+            throw refusal(.unfit(model: model, version: version, faults: faults))
+        }
+        _ = try perform(.swap([Order.Change(model: model, version: version)], isForced: true), signedByTriton)
     }
 
     func repositoryUnload(_ message: ByteView) throws(ErrandRefusal) -> [UInt8] {
@@ -86,34 +153,5 @@ extension Clerk {
         do throws(OpenInferenceError) { return try RepositoryModelRequest.decode(message) } catch {
             throw ErrandRefusal(.badRequest, error.sentence)
         }
-    }
-}
-
-/// What we read of the configuration that a caller sends with RepositoryModelLoad.
-private struct LoadConfiguration: Decodable {
-    struct Policy: Decodable {
-        struct Specific: Decodable { var versions: [Int64] }
-        var specific: Specific?
-    }
-
-    var versionPolicy: Policy?
-
-    /// The versions that it names, the one that is to be live last; one `nil`: the highest.
-    static func versions(in text: String) throws(ErrandRefusal) -> [Int64?] {
-        let decoder = JSONDecoder()
-        // As protobuf's JSON, which knows its fields by both spellings.
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        guard let configuration = try? decoder.decode(LoadConfiguration.self, from: Data(text.utf8)) else {
-            throw ErrandRefusal(
-                .badRequest,
-                "parameter 'config' is not a model configuration in JSON, as {\"version_policy\": {\"specific\": {\"versions\": [2]}}}"
-            )
-        }
-        guard let versions = configuration.versionPolicy?.specific?.versions, !versions.isEmpty else { return [nil] }
-        guard versions.count <= 2 else {
-            throw ErrandRefusal(
-                .badRequest, "\(versions.count) versions are named; a model has two places, blue and green")
-        }
-        return versions.sorted()
     }
 }

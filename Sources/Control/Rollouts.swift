@@ -121,13 +121,15 @@ extension ModelControl {
     }
 
     /// What is to be told of each model: of all, or of one.
-    func traffic(of name: String) throws(OrderError) -> [(entry: Entry<Servable>, rollout: RunningRollout?)] {
+    func traffic(
+        of name: String
+    ) throws(OrderError) -> (epoch: UInt64, models: [(entry: Entry<Servable>, rollout: RunningRollout?)]) {
         try state.withLock { (state) throws(OrderError) in
-            let entries = directory.catalog.entries
+            let (entries, epoch) = (directory.catalog.entries, directory.catalog.epoch)
             guard name.isEmpty || entries.contains(where: { $0.name == name }) else {
                 throw .notLoaded(model: name, known: entries.map(\.name))
             }
-            return entries.filter { name.isEmpty || $0.name == name }.map { ($0, state.rollouts[$0.name]) }
+            return (epoch, entries.filter { name.isEmpty || $0.name == name }.map { ($0, state.rollouts[$0.name]) })
         }
     }
 }

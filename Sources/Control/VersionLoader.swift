@@ -104,15 +104,27 @@ public struct VersionLoader: Sendable {
     }
 
     /// What a folder's names and its `model.yaml` say.
-    public func plan(_ folder: ModelFolder) -> ModelPlan {
+    public func plan(_ folder: ModelFolder) -> ModelPlan { plan(folder, nil) }
+
+    /// `override`: what goes before its configuration.
+    func plan(_ folder: ModelFolder, _ override: TritonOverride?) -> ModelPlan {
         let file = "\(folder.name)/\(folder.tritonConfiguration == nil ? "model.yaml" : "config.pbtxt")"
         var configuration = ModelConfiguration()
         var failure = folder.failure?.description
         do throws(ConfigurationError) {
-            if let bytes = folder.configuration {
-                configuration = try ModelConfiguration(try pairs(bytes, file), file: file)
-            } else if let bytes = folder.tritonConfiguration {
-                configuration = try ModelConfiguration(triton: bytes, model: folder.name, file: file)
+            if let bytes = folder.tritonConfiguration {
+                configuration = try ModelConfiguration(
+                    triton: bytes, model: folder.name, file: file, override: override)
+            } else {
+                let pairs = try folder.configuration.map { (bytes) throws(ConfigurationError) in
+                    try self.pairs(bytes, file)
+                }
+                if let override {
+                    configuration = try ModelConfiguration(
+                        pairs ?? [], file: file, of: folder.name, override: override)
+                } else if let pairs {
+                    configuration = try ModelConfiguration(pairs, file: file)
+                }
             }
         } catch {
             failure = error.description

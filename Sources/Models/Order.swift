@@ -5,7 +5,8 @@ import Tensors
 public enum Order: Sendable, Equatable {
     /// Into memory, beside what is there. `version` `nil`: the highest of the repository. Its slot is the one that is not
     /// live; what stood there goes when the new one is ready. Of a model that has no live version it becomes that.
-    case load(model: String, version: Int64?)
+    /// `isShadow`: its slot is the shadow; so only where a version is live.
+    case load(model: String, version: Int64?, isShadow: Bool = false)
     /// Out of memory. `version` `nil`: the whole model.
     case unload(model: String, version: Int64?, isForced: Bool)
     /// Makes versions live, all of them in one commit.

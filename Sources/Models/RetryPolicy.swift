@@ -23,7 +23,7 @@ public enum RetryPolicy {
         let doublings = min(failures - 1, 20)
         let full = min(longestNanoseconds, firstNanoseconds << doublings)
         // ± 20 % in steps of a thousandth.
-        let share = 800 + Int64(SplitMix.mixed((seed &+ UInt64(failures)) &* 0x9e37_79b9_7f4a_7c15) % 401)
+        let share = 800 + Int64(SplitMix.mixed((seed &+ UInt64(failures)) &* SplitMix.step) % 401)
         return min(longestNanoseconds, full / 1000 * share)
     }
 }

@@ -93,9 +93,11 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
     }
 
     /// What would happen if it were ready now; the arguments are those of `arrived`. `nil`: it is not on its way.
-    public func arrival(of number: Int64, keeping: Set<Int64> = [], displaces: Bool = true) -> Arrival? {
+    public func arrival(
+        of number: Int64, keeping: Set<Int64> = [], displaces: Bool = true, isShadow: Bool = false
+    ) -> Arrival? {
         guard let standing = standing(number), standing.state.isComing else { return nil }
-        let place = standing.slot ?? idleSlot
+        let place = standing.slot ?? (isShadow ? .shadow : idleSlot)
         // Who has a share of the calls keeps its place: the newcomer then stands in none.
         let isTaken = standings.contains {
             $0.number != number && $0.slot == place
@@ -112,14 +114,18 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
             isWanted: live == nil && wanted == number)
     }
 
-    /// It is ready. What stands in its slot and is not live leaves it; what is `keeping` stays, in no slot.
+    /// It is ready. What stands in its slot and is not live leaves it; what is `keeping` stays, in no slot. `isShadow`: if it was
+    /// given no slot, it takes the shadow, and repeats nothing yet.
     /// `displaces` false: if it was given no slot, it takes one only where nobody stands. `mayGoLive`: whether it becomes live
     /// where none is and it was waited for.
     /// - Returns: the numbers of versions that go.
     public mutating func arrived(
-        _ version: Version<Model>, keeping: Set<Int64> = [], displaces: Bool = true, mayGoLive: Bool = true
+        _ version: Version<Model>, keeping: Set<Int64> = [], displaces: Bool = true, mayGoLive: Bool = true,
+        isShadow: Bool = false
     ) -> [Int64] {
-        guard let arrival = arrival(of: version.number, keeping: keeping, displaces: displaces) else { return [] }
+        guard
+            let arrival = arrival(of: version.number, keeping: keeping, displaces: displaces, isShadow: isShadow)
+        else { return [] }
         for number in arrival.displaced { change(number) { $0.slot = nil } }
         standings.removeAll { arrival.gone.contains($0.number) }
         change(version.number) {
@@ -127,6 +133,7 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
             $0.becomeReady(version)
         }
         if previous.map(arrival.gone.contains) ?? false { previous = nil }
+        if isShadow && arrival.slot == .shadow { mirrorPercent = 0 }
         if arrival.isWanted {
             if split?.shares[version.number] == nil { endSplit() }
             if mayGoLive { promote(version.number) } else { wanted = nil }

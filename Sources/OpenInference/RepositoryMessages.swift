@@ -56,7 +56,14 @@ public struct RepositoryModelRequest: Equatable, Sendable {
     public var model = ""
     /// The parameter `config`: Triton's model configuration, as JSON.
     public var configuration: String?
-    /// The keys of parameters other than that.
+    /// The parameters `file:…`, whose bytes lie in the message.
+    public struct File: Equatable, Sendable {
+        public let key: String
+        public let bytes: ByteView
+    }
+
+    public var files: [File] = []
+    /// The keys of parameters other than those.
     public var others: [String] = []
 
     public static func decode(_ message: ByteView) throws(OpenInferenceError) -> RepositoryModelRequest {
@@ -78,16 +85,29 @@ public struct RepositoryModelRequest: Equatable, Sendable {
     private mutating func take(_ entry: WireReader) throws(WireError) {
         var key = ""
         var text: String?
+        var bytes: ByteView?
         var reader = entry
         while let field = try reader.next() {
             switch field.number {
             case 1: key = try field.string().text
             case 2:
                 var value = try field.message()
-                while let field = try value.next() { if field.number == 3 { text = try field.string().text } }
+                while let field = try value.next() {
+                    switch field.number {
+                    case 3: text = try field.string().text
+                    case 4: bytes = try field.bytes()
+                    default: break
+                    }
+                }
             default: break
             }
         }
-        if key == "config", let text { configuration = text } else { others.append(key) }
+        if key == "config", let text {
+            configuration = text
+        } else if key.hasPrefix("file:"), let bytes {
+            files.append(File(key: key, bytes: bytes))
+        } else {
+            others.append(key)
+        }
     }
 }

@@ -38,6 +38,8 @@ public struct ControlRequest: Equatable, Sendable {
     public var shares: [Share] = []
     public var policy = RolloutPolicyMessage()
     public var percent: Int64 = 0
+    /// Empty: none is named.
+    public var slot = ""
     public var experiment = ExperimentPolicyMessage()
 
     public init() {}
@@ -69,6 +71,7 @@ public struct ControlRequest: Equatable, Sendable {
             try writer.end(mark, in: &arena)
         }
         try writer.number(11, percent, in: &arena)
+        try writer.string(12, arena.copy(slot), in: &arena)
         if experiment != ExperimentPolicyMessage() {
             let mark = try writer.begin(13, in: &arena)
             try experiment.encode(into: &writer, in: &arena)
@@ -110,6 +113,7 @@ public struct ControlRequest: Equatable, Sendable {
                 request.shares.append(share)
             case 10: try request.policy.decode(try reader(field))
             case 11: request.percent = try signed(field)
+            case 12: request.slot = try text(field)
             case 13: try request.experiment.decode(try reader(field))
             default: break
             }

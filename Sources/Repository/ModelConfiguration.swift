@@ -207,6 +207,7 @@ extension ConfigurationError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .notYAML(let file, let reason): "\(file): \(reason)"
+        case .triton(_, 0, let reason): "\(TritonOverride.name): \(reason)"
         case .triton(let file, let line, let reason): "\(file):\(line): \(reason)"
         case .unknownKey(let file, let key):
             "\(file): there is no key '\(Layout.printable(key))'\(Self.suggestion(for: key)); allowed are "

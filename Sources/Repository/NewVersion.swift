@@ -44,7 +44,8 @@ extension Repository {
     ) throws(RepositoryError) -> Int64 {
         let number = try nextVersion(of: model, wanted: version)
         let isNew = try folder(of: model) == nil
-        let staging = "\(path)/.import-\(getpid())"
+        // A process of the same number may have left one behind.
+        let staging = "\(path)/.import-\(getpid())-\(UInt32.random(in: .min ... .max))"
         try make(staging)
         do throws(RepositoryError) {
             let place = isNew ? "\(staging)/\(number)" : staging

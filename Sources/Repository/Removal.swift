@@ -29,6 +29,12 @@ extension Repository {
         try Self.delete(name, in: trash, full: "\(Layout.trash)/\(name)", depth: 0)
     }
 
+    /// A model's folder in which nothing is left.
+    public func removeIfEmpty(model: String) {
+        guard Layout.isModelName(model), !Layout.isIgnored(model) else { return }
+        _ = unsafe unlinkat(root.folder.rawValue, model, AT_REMOVEDIR)
+    }
+
     /// A version's folder holds files; what lies deeper than this is not ours to delete.
     private static let depthMax = 8
 

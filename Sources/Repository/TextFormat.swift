@@ -3,11 +3,16 @@
 /// A message in protobuf's text format: its fields in order, a list's elements as fields of the same name.
 ///
 /// Source: protobuf's text format specification. Extensions and `Any` are not read: Triton's configurations have none.
-struct TextMessage: Equatable, Sendable {
-    struct Field: Equatable, Sendable {
+public struct TextMessage: Equatable, Sendable {
+    public struct Field: Equatable, Sendable {
         let name: String
         let line: Int
         let value: TextValue
+
+        init(name: String, line: Int, value: TextValue) { (self.name, self.line, self.value) = (name, line, value) }
+
+        /// That stands in no file.
+        public init(_ name: String, _ value: TextValue) { self.init(name: name, line: 0, value: value) }
     }
 
     /// Deeper than any configuration, and far from the stack's end.
@@ -26,10 +31,12 @@ struct TextMessage: Equatable, Sendable {
     }
 }
 
-enum TextValue: Equatable, Sendable {
+public enum TextValue: Equatable, Sendable {
     /// A number, `true` or the name of an enumerator, as it was written.
     case word(String)
     case string(String)
+    /// Of JSON, which writes words in quotes too.
+    case either(String)
     case message(TextMessage)
 }
 

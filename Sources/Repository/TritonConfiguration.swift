@@ -4,14 +4,16 @@ import Tensors
 extension ModelConfiguration {
     /// Source: Triton's model_config.proto, and the README of its ONNX Runtime backend. What changes answers and is not
     /// offered is refused by name; what changes none is passed over and listed in `TritonModel.ignored`.
-    public init(triton bytes: [UInt8], model: String, file: String) throws(ConfigurationError) {
-        let message: TextMessage
+    /// `override`: what goes before it, field by field.
+    public init(
+        triton bytes: [UInt8], model: String, file: String, override: TritonOverride? = nil
+    ) throws(ConfigurationError) {
+        var message: TextMessage
         do throws(TextFormatError) { message = try TextMessage(parsing: bytes) } catch {
             throw .triton(file: file, line: error.line, reason: error.sentence)
         }
-        var reading = TritonReading(file: file)
-        for field in message.fields { try reading.take(field, of: model) }
-        try reading.end()
+        if let override { message = message.overridden(by: override.message) }
+        let reading = try TritonReading(message, file: file, of: model)
         try self.init(reading.pairs, file: file)
         if let policy = reading.policy { versionPolicy = policy }
         triton = reading.model
@@ -19,7 +21,7 @@ extension ModelConfiguration {
 }
 
 /// One configuration while it is read.
-private struct TritonReading {
+struct TritonReading {
     private var reader: TritonReader
     /// What `model.yaml` would say.
     private(set) var pairs: [(key: String, value: String)] = []
@@ -27,12 +29,14 @@ private struct TritonReading {
     private(set) var model: TritonModel
     private var preferred: [Int64] = []
 
-    init(file: String) {
+    init(_ message: TextMessage, file: String, of folder: String) throws(ConfigurationError) {
         reader = TritonReader(file: file)
         model = TritonModel(file: file)
+        for field in message.fields { try take(field, of: folder) }
+        try end()
     }
 
-    mutating func take(_ field: TextMessage.Field, of folder: String) throws(ConfigurationError) {
+    private mutating func take(_ field: TextMessage.Field, of folder: String) throws(ConfigurationError) {
         switch field.name {
         case "name":
             let name = try reader.string(field)
@@ -73,7 +77,7 @@ private struct TritonReading {
     }
 
     /// What needs all the rest.
-    mutating func end() throws(ConfigurationError) {
+    private mutating func end() throws(ConfigurationError) {
         // Ours has one such number: with so many rows nobody waits for more.
         if let least = preferred.filter({ $0 > 0 }).min() {
             pairs.append(("preferred_batch_size", "\(min(least, Int64(ModelConfiguration.batchRows.upperBound)))"))

@@ -69,7 +69,8 @@ public struct TritonModel: Sendable, Equatable {
 
     private func difference(_ declared: [Tensor], _ own: [TensorSpecification], _ what: String) -> String? {
         for tensor in declared {
-            let place = "\(file):\(tensor.line): \(what) \(quoted(tensor.name))"
+            let line = tensor.line > 0 ? "\(file):\(tensor.line)" : TritonOverride.name
+            let place = "\(line): \(what) \(quoted(tensor.name))"
             guard let model = own.first(where: { $0.name == tensor.name }) else {
                 return "\(place) is not in the model, whose \(what)s are: \(listed(own.map(\.name)))"
             }

@@ -34,14 +34,18 @@ struct TritonReader {
     }
 
     func string(_ field: Field) throws(ConfigurationError) -> String {
-        guard case .string(let text) = field.value else { throw expected("a string in quotes", field) }
-        return text
+        switch field.value {
+        case .string(let text), .either(let text): return text
+        default: throw expected("a string in quotes", field)
+        }
     }
 
     /// The name of an enumerator.
     func word(_ field: Field) throws(ConfigurationError) -> String {
-        guard case .word(let text) = field.value else { throw expected("a word without quotes", field) }
-        return text
+        switch field.value {
+        case .word(let text), .either(let text): return text
+        default: throw expected("a word without quotes", field)
+        }
     }
 
     func bool(_ field: Field) throws(ConfigurationError) -> Bool {
@@ -53,7 +57,13 @@ struct TritonReader {
     }
 
     func integer(_ field: Field, in range: ClosedRange<Int64>) throws(ConfigurationError) -> Int64 {
-        guard case .word(let text) = field.value, let number = Self.number(text), range.contains(number) else {
+        var number: Int64?
+        // protobuf's JSON has whole numbers of 64 bits in quotes.
+        switch field.value {
+        case .word(let text), .either(let text): number = Self.number(text)
+        default: break
+        }
+        guard let number, range.contains(number) else {
             let upper = range.upperBound == .max ? "up" : "to \(range.upperBound)"
             throw expected("a whole number from \(range.lowerBound) \(upper)", field)
         }
@@ -84,7 +94,7 @@ struct TritonReader {
         let given: String
         switch field.value {
         case .word(let text): given = "'\(Layout.printable(text))'"
-        case .string(let text): given = "the string '\(Layout.printable(text))'"
+        case .string(let text), .either(let text): given = "the string '\(Layout.printable(text))'"
         case .message: given = "a message"
         }
         return failure(field.line, "\(Layout.printable(field.name)) is \(given); allowed is \(what)")

@@ -12,6 +12,8 @@ public final class Errand: Parcel, @unchecked Sendable {
     public enum Purpose: UInt8, Sendable, BitwiseCopyable {
         case load, unload, swap, rollback, setLabel, history
         case setWeights, rollout, promote, abort, shadow, experiment, status
+        /// The same errand comes again and again: after each answer, as soon as that has left.
+        case watch
         /// Triton's words for the first two, and for what there is.
         case repositoryIndex, repositoryModelLoad, repositoryModelUnload
     }
@@ -19,7 +21,9 @@ public final class Errand: Parcel, @unchecked Sendable {
     public let purpose: Purpose
     /// As it came: the message of its dialect.
     public let message: [UInt8]
-    fileprivate var answer: Result<[UInt8], ErrandRefusal>?
+    /// The last one, of an errand that comes again; and when it was given, on the shards' clock.
+    public private(set) var answer: Result<[UInt8], ErrandRefusal>?
+    public private(set) var answeredNanoseconds: Int64 = 0
     fileprivate let exchange: Pinned<Exchange>
     /// The shard's key of the connection.
     fileprivate let connection: UInt64
@@ -35,11 +39,19 @@ public final class Errand: Parcel, @unchecked Sendable {
         self.door = door
     }
 
-    /// To be called once, with the message of the answer.
+    /// To be called once each time that it comes, with the message of the answer.
     public func reply(_ answer: Result<[UInt8], ErrandRefusal>) {
         self.answer = answer
+        answeredNanoseconds = Clock.now()
         door.put(self)
     }
+
+    /// Nobody waits for an answer any more, of an errand that comes again. It is to be given back all the same: `reply` with
+    /// anything. (The exchange cannot be asked: it goes with its shard.)
+    public var isAbandoned: Bool { abandoned.load(ordering: .relaxed) }
+    private let abandoned = Atomic<Bool>(false)
+
+    fileprivate func abandon() { abandoned.store(true, ordering: .relaxed) }
 }
 
 /// Why an errand was not done; one sentence of ours.
@@ -113,20 +125,55 @@ extension Connection {
         do throws(Refusal) {
             let bytes: [UInt8]
             do throws(ErrandRefusal) { bytes = try answer.get() } catch { throw Refusal.errand(error) }
-            reply(
-                exchange,
-                with: try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
-                    try WireWriter(copying: bytes, headroom: headroomBytes, in: &arena)
-                })
+            let message = try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
+                try WireWriter(copying: bytes, headroom: headroomBytes, in: &arena)
+            }
+            guard errand.purpose == .watch else { return reply(exchange, with: message) }
+            begin(exchange)
+            send(exchange, message)
         } catch {
             refuse(exchange, error)
         }
+    }
+
+    // MARK: - Errands that come again
+
+    /// ModelControlService.Watch: an answer leaves, then the errand goes to the desk again, and waits there until there is news.
+    /// Who does not read his answers is not asked for: nothing gathers here.
+    func follow(_ exchange: Exchange, wasSent: Bool) throws(Refusal) {
+        guard mayControl, let desk = shard.server.configuration.desk else { throw .notHere }
+        if shard.rpcs[exchange.seat].isFollowed {
+            guard wasSent, exchange.isDrained, !exchange.isHeld,
+                let errand = shard.following.first(where: { $0.exchange.object === exchange })
+            else { return }
+            exchange.arena.reset()
+            exchange.hold()
+            return desk.put(errand)
+        }
+        guard let message = try message(of: exchange) else { return }
+        guard shard.following.count < Self.followedMax else { throw .tooManyErrands(max: Self.followedMax) }
+        if shard.state.isDraining { throw .draining }
+        let errand = Errand(.watch, message: message.array, of: exchange, connection: key, from: shard.door)
+        shard.rpcs[exchange.seat].isFollowed = true
+        shard.following.append(errand)
+        shard.watchers.append(Shard.Watcher(connection: key, seat: exchange.seat))
+        exchange.hold()
+        desk.put(errand)
+    }
+
+    private static let followedMax = 64
+
+    /// The stream is gone; the desk gives back what it has of it.
+    func unfollow(_ exchange: Exchange) {
+        shard.watchers.removeAll { $0.seat == exchange.seat }
+        guard let place = shard.following.firstIndex(where: { $0.exchange.object === exchange }) else { return }
+        shard.following.remove(at: place).abandon()
     }
 }
 
 extension Shard {
     func deliver(_ errand: Errand) {
-        errands -= 1
+        if errand.purpose != .watch { errands -= 1 }
         let exchange = errand.exchange.object
         guard let connection = connection(errand.connection) else { return exchanges.release(orphan: exchange) }
         connection.session.release(exchange)

@@ -9,7 +9,7 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
     case serverLive, serverReady, modelReady, serverMetadata, modelMetadata, modelConfig, modelStatistics
     case listModels, feedback, healthCheck, healthWatch
     case load, unload, swap, rollback, setLabel, history
-    case setWeights, rollout, promote, abort, shadow, experiment, status
+    case setWeights, rollout, promote, abort, shadow, experiment, status, watch
     case repositoryIndex, repositoryModelLoad, repositoryModelUnload
     case reflection, reflectionAlpha
 
@@ -44,6 +44,7 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
         case .shadow: "/vencejo.v1.ModelControlService/Shadow"
         case .experiment: "/vencejo.v1.ModelControlService/Experiment"
         case .status: "/vencejo.v1.ModelControlService/Status"
+        case .watch: "/vencejo.v1.ModelControlService/Watch"
         case .repositoryIndex: "/inference.GRPCInferenceService/RepositoryIndex"
         case .repositoryModelLoad: "/inference.GRPCInferenceService/RepositoryModelLoad"
         case .repositoryModelUnload: "/inference.GRPCInferenceService/RepositoryModelUnload"
@@ -82,6 +83,7 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
         case .shadow: .shadow
         case .experiment: .experiment
         case .status: .status
+        case .watch: .watch
         case .repositoryIndex: .repositoryIndex
         case .repositoryModelLoad: .repositoryModelLoad
         case .repositoryModelUnload: .repositoryModelUnload
@@ -104,7 +106,7 @@ enum Method: UInt8, CaseIterable, BitwiseCopyable {
         switch self {
         case .predictStream, .modelStreamInfer, .reflection, .reflectionAlpha: .bidirectional
         case .predictMany: .clientStreaming
-        case .healthWatch: .serverStreaming
+        case .healthWatch, .watch: .serverStreaming
         default: .unary
         }
     }

@@ -21,6 +21,8 @@ struct RPC {
     var arenaBytes = 0
     /// It was answered or refused; what still comes of its body is thrown away.
     var isOver = false
+    /// ModelControlService.Watch: its errand comes again and again.
+    var isFollowed = false
     /// Health.Watch: what was told last, and the service.
     var watched: Watch?
     /// PredictMany: the answers so far.

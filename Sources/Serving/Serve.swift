@@ -27,6 +27,8 @@ extension Connection {
             }
             switch rpc.method.shape {
             case .unary: try unary(exchange, rpc.method)
+            case .serverStreaming where rpc.method == .watch:
+                try follow(exchange, wasSent: news.contains(.sent))
             case .serverStreaming: try watch(exchange)
             case .bidirectional, .clientStreaming: try stream(exchange, rpc.method, wasSent: news.contains(.sent))
             }
@@ -188,6 +190,7 @@ extension Connection {
     private func ended(_ exchange: Exchange) {
         arenaBytes -= shard.rpcs[exchange.seat].arenaBytes
         if shard.rpcs[exchange.seat].watched != nil { shard.watchers.removeAll { $0.seat == exchange.seat } }
+        if shard.rpcs[exchange.seat].isFollowed { unfollow(exchange) }
         shard.rpcs[exchange.seat] = RPC()
         shard.rpcs[exchange.seat].isOver = true
     }

@@ -165,7 +165,10 @@ extension Connection {
 
     /// Something changed: tells a watcher what is new for it.
     func tellWatcher(_ exchange: Exchange) {
-        guard let watched = shard.rpcs[exchange.seat].watched, !shard.rpcs[exchange.seat].isOver else { return }
+        guard !shard.rpcs[exchange.seat].isOver else { return }
+        // Its news come from the desk, but for this one.
+        if shard.rpcs[exchange.seat].isFollowed, shard.state.isDraining { return refuse(exchange, .draining) }
+        guard let watched = shard.rpcs[exchange.seat].watched else { return }
         let status = status(of: watched.service) ?? .serviceUnknown
         do throws(Refusal) {
             if status != watched.told {

@@ -47,8 +47,10 @@ final class Shard {
     var ticketsOut = 0
     /// An answer of this turn was timed, for who compares versions.
     var hasTimed = false
-    /// Errands that are with the desk.
+    /// Errands that are with the desk, but for those that come again.
     var errands = 0
+    /// Those that come again, at the desk or not, while their streams are open.
+    var following: [Errand] = []
 
     private var connections: [Connection?] = []
     private var generations: [UInt32] = []

@@ -8,7 +8,7 @@ import Reactor
 import Serving
 import TLS
 
-/// A gRPC client for our own command line: one connection, one unary call at a time; it waits.
+/// A gRPC client for our own command line: one connection, one call at a time; it waits.
 final class Client {
     let endpoint: Endpoint
     /// The one of the endpoint's that took the connection.
@@ -50,16 +50,57 @@ final class Client {
     /// Calls `/package.Service/Method`; the answer lies in `arena`, as what `request` refers to does.
     func call(_ method: StaticString, _ request: WireWriter, in arena: inout Arena) throws(ClientError) -> ByteView {
         let deadline = Clock.now() + endpoint.timeoutNanoseconds
-        // nghttp2 reads them when the frame leaves, which is before this function ends.
-        let texts = [endpoint.authority, timeoutValue, "vencejo/\(Product.version)"].map { OwnedBytes($0) }
+        let texts = texts(timeout: timeoutValue)
         defer { withExtendedLifetime(texts) {} }
-        let fields = [
+        let exchange = try open(method, request, texts, in: &arena)
+        try turns(until: deadline) { exchange.hasEnded || exchange.isClosed }
+        defer { leave(exchange, deadline) }
+        return try Reply(exchange).message(in: &arena)
+    }
+
+    /// Calls a method that answers again and again: `take` gets each message, until it has enough or the server ends the call. The
+    /// first one is waited for as for any answer, the others for as long as it takes.
+    func follow(
+        _ method: StaticString, _ request: WireWriter, in arena: inout Arena,
+        _ take: (ByteView) throws(ClientError) -> Bool
+    ) throws(ClientError) {
+        var deadline = Clock.now() + endpoint.timeoutNanoseconds
+        let texts = texts(timeout: nil)
+        defer { withExtendedLifetime(texts) {} }
+        let exchange = try open(method, request, texts, in: &arena)
+        defer { if !isBroken { leave(exchange, Clock.now() + endpoint.timeoutNanoseconds) } }
+        var bytesSeen = 0
+        while true {
+            try turns(until: deadline) {
+                exchange.hasEnded || exchange.isClosed || exchange.body.count > bytesSeen
+            }
+            let reply = Reply(exchange)
+            var memory = Arena(bytesMax: 1 << 32)
+            while let (message, frameBytes) = try reply.next(in: &memory) {
+                session.consume(exchange, bytes: frameBytes)
+                guard try take(message) else { return }
+                deadline = .max
+            }
+            if exchange.hasEnded || exchange.isClosed { return try reply.check() }
+            bytesSeen = exchange.body.count
+        }
+    }
+
+    /// What a request's head refers to: nghttp2 reads it when the frame leaves, which is before a call has an answer.
+    private func texts(timeout: String?) -> [OwnedBytes] {
+        ([endpoint.authority, "vencejo/\(Product.version)"] + (timeout.map { [$0] } ?? [])).map { OwnedBytes($0) }
+    }
+
+    private func open(
+        _ method: StaticString, _ request: WireWriter, _ texts: [OwnedBytes], in arena: inout Arena
+    ) throws(ClientError) -> Exchange {
+        var fields = [
             Field(":method", "POST"), tls == nil ? Field(":scheme", "http") : Field(":scheme", "https"),
             Field(name: ByteView(":path"), value: ByteView(method)),
             Field(name: ByteView(":authority"), value: texts[0].view), Field("te", "trailers"),
-            Field("content-type", ContentType.reply), Field(name: ByteView("grpc-timeout"), value: texts[1].view),
-            Field(name: ByteView("user-agent"), value: texts[2].view),
+            Field("content-type", ContentType.reply), Field(name: ByteView("user-agent"), value: texts[1].view),
         ]
+        if texts.count > 2 { fields.append(Field(name: ByteView("grpc-timeout"), value: texts[2].view)) }
         session.now = Clock.now()
         guard !isBroken, let exchange = session.request(fields) else {
             throw .status(.unavailable, "the connection is over: try again")
@@ -72,9 +113,7 @@ final class Client {
                 .resourceExhausted, "the request needs more than \(error.bytesMax) bytes: send less at a time")
         }
         session.finish(exchange, trailers: List())
-        try turns(until: deadline) { exchange.hasEnded || exchange.isClosed }
-        defer { leave(exchange, deadline) }
-        return try Reply(exchange).message(in: &arena)
+        return exchange
     }
 
     /// An answer may come before all of the request has left; what is left of it is taken back.

@@ -1,6 +1,7 @@
 // Enters: what an operator wants of the models. Leaves: what was done, and from which epoch on it holds.
 import ArgumentParser
 import Foundation
+import GRPC
 import Memory
 import PredictionAPI
 import Tensors
@@ -52,6 +53,23 @@ extension EndpointOptions {
         options.endpoint = endpoint ?? ProcessInfo.processInfo.environment["VENCEJO_CONTROL"] ?? "127.0.0.1:8002"
         return try options.connect()
     }
+
+    /// The status as it changes, until `take` has enough. A server lets no connection grow old: whose ends connects again.
+    func watch(_ request: ControlRequest, _ take: (StatusResponse) -> Bool) throws(Failure) {
+        while true {
+            let client = try connectForControl()
+            var isTold = false
+            do throws(ClientError) {
+                return try client.watch(request) { status in
+                    isTold = true
+                    return take(status)
+                }
+            } catch {
+                if case .status(.unavailable, _) = error, isTold { continue }
+                throw error.failure(at: client.endpoint)
+            }
+        }
+    }
 }
 
 extension ControlResponse {
@@ -99,22 +117,34 @@ struct LoadCommand: ParsableCommand {
     static let configuration = control(
         "load", "Bring a version into memory, beside what is served.",
         """
-        It stands in the slot that is not live; what stood there goes when it is ready. Of a model that has no live version \
-        it becomes that. It is waited for 600 s, unless --timeout says otherwise. Asked for by its number it answers at once; "vencejo swap" makes it live.
+        It stands in the slot that is not live, or with --slot shadow beside both; what stood there goes when it is ready. Of a \
+        model that has no live version it becomes that. It is waited for 600 s, unless --timeout says otherwise. Asked for by its number it answers at once; "vencejo swap" makes it live.
 
         Examples:
           vencejo load iris
           vencejo load iris --version 7 --reason "retrained on October"
+          vencejo load iris --version 8 --slot shadow
         """)
 
     @Argument(help: "The model's name.") var model: String
     @Option(help: ArgumentHelp("The version. Default: the highest of the repository.", valueName: "number"))
     var version: Int64?
+    @Option(
+        help: ArgumentHelp(
+            "shadow: where it answers who asks for it only, and can be compared with the live one. Default: the one of blue and green that is not live.",
+            valueName: "slot"))
+    var slot: String?
     @OptionGroup var order: OrderOptions
 
     func run() throws {
         var request = order.request(model)
         request.version = try OrderOptions.number(version)
+        guard slot == nil || slot == "shadow" else {
+            throw Failure.usage(
+                "--slot \(quoted(slot ?? "")): allowed is shadow; without --slot it is the one of blue and green that is not live"
+            )
+        }
+        request.slot = slot ?? ""
         // A large model takes its time.
         var order = order
         if order.server.timeout == 10 { order.server.timeout = 600 }

@@ -11,12 +11,14 @@ struct InputArgument {
     }
 
     private let text: String
+    private let flag: String
     private let name: String?
     private let value: Value
 
-    /// Reads the files that are named.
-    init(_ text: String) throws(Failure) {
+    /// Reads the files that are named. `flag`: what it was given by.
+    init(_ text: String, flag: String = "--input") throws(Failure) {
         self.text = text
+        self.flag = flag
         var rest = text[...]
         var name: String?
         // JSON may hold "=", a name does not begin as JSON does.
@@ -26,14 +28,14 @@ struct InputArgument {
         }
         self.name = name
         if rest.hasPrefix("@") {
-            value = .json(try Self.parse(try Self.read(String(rest.dropFirst()), text), text))
+            value = .json(try Self.parse(try Self.read(String(rest.dropFirst()), text, flag), text, flag))
         } else if rest.hasSuffix(".npy") {
-            let file = try Self.read(String(rest), text)
+            let file = try Self.read(String(rest), text, flag)
             do throws(NumPyError) { value = .array(try NumPyFile(file)) } catch {
-                throw .usage("--input \(quoted(text)): \(error.sentence)")
+                throw .usage("\(flag) \(quoted(text)): \(error.sentence)")
             }
         } else {
-            value = .json(try Self.parse(Array(rest.utf8), text))
+            value = .json(try Self.parse(Array(rest.utf8), text, flag))
         }
     }
 
@@ -59,13 +61,21 @@ struct InputArgument {
         }
     }
 
+    /// Values that are no model's input: of JSON the type is the likely one.
+    func tensor() throws(Failure) -> NamedTensor {
+        switch value {
+        case .array(let file): return NamedTensor(name: "", type: file.type, shape: file.shape, content: file.content)
+        case .json(let value): return try tensor(name ?? "", value, [], "")
+        }
+    }
+
     private func onlyName(_ inputs: [TensorSpecification], _ model: String) throws(Failure) -> String {
         guard inputs.count == 1 else {
             let names =
                 inputs.isEmpty
                 ? "model \(quoted(model)) takes inputs of any name"
                 : "model \(quoted(model)) has the inputs \(listed(inputs.map(\.name)))"
-            throw .usage("--input \(quoted(text)) names no input, and \(names): write --input NAME=…")
+            throw .usage("\(flag) \(quoted(text)) names no input, and \(names): write \(flag) NAME=…")
         }
         return inputs[0].name
     }
@@ -79,7 +89,7 @@ struct InputArgument {
             let type = try elementType(of: name, inputs, model) ?? elements.likelyType
             return NamedTensor(name: name, type: type, shape: shape, content: try elements.content(of: type))
         } catch {
-            throw .usage("--input \(quoted(text)): input \(quoted(name)): \(error.sentence)")
+            throw .usage("\(flag) \(quoted(text)): input \(quoted(name)): \(error.sentence)")
         }
     }
 
@@ -95,19 +105,19 @@ struct InputArgument {
         return nil
     }
 
-    private static func read(_ path: String, _ text: String) throws(Failure) -> [UInt8] {
+    private static func read(_ path: String, _ text: String, _ flag: String) throws(Failure) -> [UInt8] {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw .usage(
-                "--input \(quoted(text)): the file \(quoted(path)) cannot be read: give the path of a file that is there"
+                "\(flag) \(quoted(text)): the file \(quoted(path)) cannot be read: give the path of a file that is there"
             )
         }
         return Array(data)
     }
 
-    private static func parse(_ bytes: [UInt8], _ text: String) throws(Failure) -> JSON {
+    private static func parse(_ bytes: [UInt8], _ text: String, _ flag: String) throws(Failure) -> JSON {
         do throws(JSONError) { return try JSON(parsing: bytes) } catch {
             throw .usage(
-                "--input \(quoted(text)): this is not JSON: \(error.sentence); a value is JSON, @FILE.json or FILE.npy")
+                "\(flag) \(quoted(text)): this is not JSON: \(error.sentence); a value is JSON, @FILE.json or FILE.npy")
         }
     }
 }

@@ -1,6 +1,7 @@
-// Enters: names of models, or none. Leaves: what the server has of them.
+// Enters: names of models, or none. Leaves: what the server has of them; or where those of a repository come from.
 import ArgumentParser
 import PredictionAPI
+import Repository
 import Tensors
 
 struct ModelsCommand: ParsableCommand {
@@ -8,17 +9,40 @@ struct ModelsCommand: ParsableCommand {
         commandName: "models",
         abstract: "List the models that a server has, their versions and states.",
         discussion: """
+            With --lineage it reads a repository, and asks no server: what the manifests of versions say of where they come \
+            from, each version below the one that it was made from.
+
             Examples:
               vencejo models
+              vencejo models iris --lineage --repository models
               vencejo models iris -o json
               vencejo models --endpoint unix:/run/vencejo.sock
             """)
 
     @Argument(help: "Only these models. Default: all.") var model: [String] = []
+    @Flag(help: "Show parents, makers, digests, metrics and tags of the versions in a repository.") var lineage = false
+    @Option(help: ArgumentHelp("With --lineage: the folder of the models. Default: this one.", valueName: "folder"))
+    var repository: String?
     @OptionGroup var server: EndpointOptions
     @OptionGroup var options: OutputOptions
 
     func run() throws {
+        guard lineage else {
+            if repository != nil { throw Failure.usage("--repository is given without --lineage: a server is asked") }
+            return try ask()
+        }
+        let opened: Repository
+        do throws(RepositoryError) { opened = try Repository(path: repository ?? ".") } catch {
+            throw Failure.usage("--repository: \(error.description)")
+        }
+        let lineage = try Lineage(opened, names: model)
+        switch options.output {
+        case .json: print(lineage.json.pretty)
+        case .table: print(lineage.table)
+        }
+    }
+
+    private func ask() throws {
         let client = try server.connect()
         var models: [ModelStatus]
         do throws(ClientError) { models = try client.models() } catch { throw error.failure(at: client.endpoint) }

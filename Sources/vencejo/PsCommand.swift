@@ -17,27 +17,32 @@ struct PsCommand: ParsableCommand {
         """)
 
     @Argument(help: "The model's name. Default: all.") var model: String?
-    @Flag(name: [.customShort("w"), .long], help: "Show it again and again, until Ctrl-C.") var watch = false
+    @Flag(name: [.customShort("w"), .long], help: "Show it again whenever it changes, until Ctrl-C.") var watch = false
     @OptionGroup var server: EndpointOptions
     @OptionGroup var options: OutputOptions
 
     func run() throws {
-        let client = try server.connectForControl()
         var request = ControlRequest()
         request.model = model ?? ""
-        repeat {
-            let status: StatusResponse
-            do throws(ClientError) { status = try client.status(request) } catch {
-                throw error.failure(at: client.endpoint, isOrder: true)
+        if watch {
+            return try server.watch(request) { status in
+                show(status)
+                return true
             }
-            switch options.output {
-            case .json: say(watch ? status.json.compact : status.json.pretty)
-            case .table:
-                // On a terminal the new picture takes the old one's place.
-                if watch && isatty(1) == 1 { say("\u{1b}[H\u{1b}[2J" + status.table) } else { say(status.table) }
-            }
-            if watch { Thread.sleep(forTimeInterval: 0.5) }
-        } while watch
+        }
+        let client = try server.connectForControl()
+        do throws(ClientError) { show(try client.status(request)) } catch {
+            throw error.failure(at: client.endpoint, isOrder: true)
+        }
+    }
+
+    private func show(_ status: StatusResponse) {
+        switch options.output {
+        case .json: say(watch ? status.json.compact : status.json.pretty)
+        case .table:
+            // On a terminal the new picture takes the old one's place.
+            if watch && isatty(1) == 1 { say("\u{1b}[H\u{1b}[2J" + status.table) } else { say(status.table) }
+        }
     }
 }
 

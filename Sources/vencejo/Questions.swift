@@ -93,6 +93,17 @@ extension Client {
             }, Feedback.decode(response:))
     }
 
+    /// vencejo.v1.ModelControlService.Watch: the status as it changes, until `take` has enough.
+    func watch(_ request: ControlRequest, _ take: (StatusResponse) -> Bool) throws(ClientError) {
+        let method: StaticString = "/vencejo.v1.ModelControlService/Watch"
+        var arena = Arena(bytesMax: 1 << 32)
+        let message = try encoded(
+            { (arena) throws(ArenaFull) in try request.encode(headroom: headroomBytes, in: &arena) }, in: &arena)
+        try follow(method, message, in: &arena) { (answer) throws(ClientError) in
+            take(try decoded(method, answer, StatusResponse.decode))
+        }
+    }
+
     private func ask<Answer>(
         _ method: StaticString, _ request: ControlRequest, _ decode: (ByteView) throws(PredictionDecodeError) -> Answer
     ) throws(ClientError) -> Answer {
@@ -105,11 +116,20 @@ extension Client {
         _ decode: (ByteView) throws(PredictionDecodeError) -> Answer
     ) throws(ClientError) -> Answer {
         var arena = Arena(bytesMax: 1 << 32)
-        let message: WireWriter
-        do throws(ArenaFull) { message = try encode(&arena) } catch {
+        return try decoded(method, try call(method, try encoded(encode, in: &arena), in: &arena), decode)
+    }
+
+    private func encoded(
+        _ encode: (inout Arena) throws(ArenaFull) -> WireWriter, in arena: inout Arena
+    ) throws(ClientError) -> WireWriter {
+        do throws(ArenaFull) { return try encode(&arena) } catch {
             throw .status(.resourceExhausted, "the request needs more than \(error.bytesMax) bytes")
         }
-        let answer = try call(method, message, in: &arena)
+    }
+
+    private func decoded<Answer>(
+        _ method: StaticString, _ answer: ByteView, _ decode: (ByteView) throws(PredictionDecodeError) -> Answer
+    ) throws(ClientError) -> Answer {
         do throws(PredictionDecodeError) { return try decode(answer) } catch {
             throw .status(.internal, "the server's answer to \(method) does not decode: \(error.sentence)")
         }

@@ -3,31 +3,51 @@ import GRPC
 import HTTP2
 import Memory
 
-/// What a server said to one unary call.
+/// What a server said to one call.
 struct Reply {
     private let exchange: Exchange
 
-    /// `exchange` has ended or is closed.
+    /// But for `next`, `exchange` has ended or is closed.
     init(_ exchange: Exchange) { self.exchange = exchange }
 
     /// The message, in `arena`; a status other than OK is thrown.
     func message(in arena: inout Arena) throws(ClientError) -> ByteView {
+        try check()
+        guard let (message, _) = try next(in: &arena) else {
+            do throws(FrameError) { try Frame.end(exchange.body.view) } catch { throw Self.failure(error) }
+            throw .status(.internal, "the server answered OK without a message")
+        }
+        return message
+    }
+
+    /// A status other than OK is thrown.
+    func check() throws(ClientError) {
         let (code, sentence) = status
         guard code == .ok else { throw .status(code, sentence) }
-        let message: ByteView?
+    }
+
+    /// The first message of those that are here, in `arena`, and what it takes of the body; `nil`: none is whole.
+    func next(in arena: inout Arena) throws(ClientError) -> (message: ByteView, frameBytes: Int)? {
+        let message: ByteView
+        let frameBytes: Int
         do throws(FrameError) {
-            let frame = try Frame.next(in: exchange.body.view, messageBytesMax: Self.messageBytesMax)
-            if frame == nil { try Frame.end(exchange.body.view) }
-            message = try frame?.message(encoding: encoding, messageBytesMax: Self.messageBytesMax, in: &arena)
+            guard let frame = try Frame.next(in: exchange.body.view, messageBytesMax: Self.messageBytesMax) else {
+                return nil
+            }
+            message = try frame.message(encoding: encoding, messageBytesMax: Self.messageBytesMax, in: &arena)
+            frameBytes = frame.frameBytes
         } catch {
-            throw .status(.internal, "the answer does not unframe: \(error.sentence)")
+            throw Self.failure(error)
         }
-        guard let message else { throw .status(.internal, "the server answered OK without a message") }
         // Out of the exchange's body, which goes back to the session.
-        do throws(ArenaFull) { return try arena.copy(message) } catch {
+        do throws(ArenaFull) { return (try arena.copy(message), frameBytes) } catch {
             throw .status(
                 .resourceExhausted, "the answer needs more than \(error.bytesMax) bytes: ask for less at a time")
         }
+    }
+
+    private static func failure(_ error: FrameError) -> ClientError {
+        .status(.internal, "the answer does not unframe: \(error.sentence)")
     }
 
     private static let messageBytesMax = Int(UInt32.max)

@@ -90,31 +90,25 @@ struct RolloutCommand: ParsableCommand {
     }
 
     private func follow() throws {
-        let client = try order.connect()
         var request = ControlRequest()
         request.model = model
         var told = ""
-        while true {
-            Thread.sleep(forTimeInterval: 0.5)
-            let (status, history): (StatusResponse, HistoryResponse)
-            do throws(ClientError) {
-                status = try client.status(request)
-                history = try client.history(request)
-            } catch {
-                throw error.failure(at: client.endpoint, isOrder: true)
-            }
-            if let rollout = status.models.first?.rollout {
-                if rollout.verdict != told { line(rollout.verdict) }
-                told = rollout.verdict
-                continue
-            }
-            let end = history.events.last { ["abort", "promote", "swap", "rollback"].contains($0.verb) }
-            line(end.map { "\($0.verb) by \(printable($0.author)): \(printable($0.reason))" } ?? "it is over")
-            guard end?.verb != "abort" else {
-                throw Failure(
-                    code: .failed, sentence: "the version was taken back; vencejo history \(model) tells all of it")
-            }
-            return
+        try order.server.watch(request) { status in
+            guard let rollout = status.models.first?.rollout else { return false }
+            if rollout.verdict != told { line(rollout.verdict) }
+            told = rollout.verdict
+            return true
+        }
+        let client = try order.connect()
+        let history: HistoryResponse
+        do throws(ClientError) { history = try client.history(request) } catch {
+            throw error.failure(at: client.endpoint, isOrder: true)
+        }
+        let end = history.events.last { ["abort", "promote", "swap", "rollback"].contains($0.verb) }
+        line(end.map { "\($0.verb) by \(printable($0.author)): \(printable($0.reason))" } ?? "it is over")
+        guard end?.verb != "abort" else {
+            throw Failure(
+                code: .failed, sentence: "the version was taken back; vencejo history \(model) tells all of it")
         }
     }
 

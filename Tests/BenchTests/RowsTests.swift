@@ -32,6 +32,14 @@ func rowsAreDealtOut(rows: Int, each: Int, requests: Int) throws {
     }
 }
 
+/// Where every row counts the last request is a smaller one.
+@Test(arguments: [(7, 2, [2, 2, 2, 1]), (6, 2, [2, 2, 2]), (3, 32, [3]), (1, 1, [1])])
+func noRowIsLeftOut(rows: Int, each: Int, sizes: [Int64]) throws {
+    let dealt = try Rows([floats("a", rows: rows)], rowsPerRequest: each, keepsRest: true)
+    #expect(dealt.requests.map { $0[0].shape } == sizes.map { [$0, 2] })
+    #expect(dealt.requests.flatMap { $0[0].content } == floats("a", rows: rows).content)
+}
+
 @Test(arguments: [
     ([floats("a", rows: 2), floats("b", rows: 3)], 1, "\"b\" has 3 rows, and \"a\" has 2"),
     ([NamedTensor(name: "a", type: .int64, shape: [], content: [UInt8](repeating: 0, count: 8))], 1, "no rows"),

@@ -113,6 +113,38 @@ private let day = [
     #expect(shop.control.history("n").isEmpty && shop.control.previous("n") == nil)
 }
 
+/// A candidate takes nobody's place, and nobody's calls.
+@Test func aLoadIntoTheShadow() throws {
+    let shop = try Workshop(Place(["m": [1, 2, 3, 4]]))
+    #expect(throws: OrderError.unknownModel("n")) { try shop.perform(.load(model: "n", version: 1, isShadow: true)) }
+    try shop.start()
+    let before = ["m 4 blue live", "m 3 green ready"]
+    let order = Order.load(model: "m", version: 1, isShadow: true)
+    _ = try shop.perform(order, isDryRun: true)
+    #expect(shop.lines == before)
+    let outcome = try shop.perform(order)
+    #expect(shop.lines == before + ["m 1 shadow ready"])
+    #expect(
+        outcome.decision.steps == [
+            "version 1 of model 'm' is ready in the slot shadow, beside version 4, which answers"
+        ])
+    // The next one takes the shadow, and what was repeated is not repeated to it unasked.
+    try shop.perform(.shadow(model: "m", version: nil, percent: 20))
+    #expect(shop.directory.catalog.entry(named: "m")?.mirrorPercent == 20)
+    try shop.perform(.load(model: "m", version: 2, isShadow: true))
+    #expect(shop.lines == before + ["m 2 shadow ready"])
+    #expect(shop.directory.catalog.entry(named: "m")?.mirrorPercent == 0)
+    // It is kept for the next start.
+    #expect(try Desired.read(shop.place.state)?.models["m"]?.slots == ["blue": 4, "green": 3, "shadow": 2])
+    let again = try shop.perform(.load(model: "m", version: 3, isShadow: true))
+    #expect(
+        again.decision.steps == [
+            "version 3 of model 'm' is loaded already; \"vencejo shadow\" moves it to the shadow"
+        ])
+    try shop.perform(unload("m"))
+    #expect(throws: OrderError.noLive(model: "m")) { try shop.perform(order) }
+}
+
 /// An answer says by which commit it was given, and which version gave it.
 @Test func leasesFollowOrders() throws {
     let shop = try Workshop(Place(["m": [1, 2]]))

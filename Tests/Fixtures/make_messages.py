@@ -185,7 +185,7 @@ def others(prediction, inference, control):
         model="rf", version=12, force=True, label="stable", author="maria", reason="ñ, the new one", dry_run=True,
         swaps=[dict(model="rf", version=2**63 - 1), dict(model="cats"), dict()])
     yield "traffic request", control.ControlRequest(
-        model="rf", shares=[control.Share(version=7, percent=10), control.Share(percent=-1), control.Share()],
+        model="rf", slot="shadow", shares=[control.Share(version=7, percent=10), control.Share(percent=-1), control.Share()],
         policy=control.RolloutPolicy(percents=[5, 25, 300], step_seconds=60, step_calls=500, hold_seconds=1800))
     yield "experiment request", control.ControlRequest(
         model="rf", experiment=control.ExperimentPolicy(

@@ -20,7 +20,7 @@ private func loaded(_ number: Int64, _ model: Int = 0, of name: String = "m") ->
 private enum Step: Sendable {
     case begin(Int64)
     case warming(Int64)
-    case arrived(Int64, gone: [Int64] = [])
+    case arrived(Int64, gone: [Int64] = [], isShadow: Bool = false)
     case failed(Int64, String)
     case swap(Int64?)
     case rollback
@@ -32,7 +32,8 @@ extension Roster<Number> {
         switch step {
         case .begin(let number): models["m", default: ModelRecord(name: "m")].begin(number)
         case .warming(let number): models["m"]?.warming(number)
-        case .arrived(let number, let gone): #expect(models["m"]?.arrived(loaded(number)).sorted() == gone)
+        case .arrived(let number, let gone, let isShadow):
+            #expect(models["m"]?.arrived(loaded(number), isShadow: isShadow).sorted() == gone)
         case .failed(let number, let reason): models["m"]?.failed(number, reason)
         case .swap(let number): _ = try swap([Order.Change(model: "m", version: number)], isForced: false)
         case .rollback: _ = try rollback("m")
@@ -100,6 +101,15 @@ private let two: [Step] = one + [.begin(2), .arrived(2)]
     // Nobody waits for what failed.
     WayRow([.begin(1), .failed(1, "no"), .begin(2), .arrived(2)], ["1 - failed(\"no\")", "2 blue live"], live: 2),
     WayRow([.begin(1), .failed(1, "no"), .begin(1), .arrived(1)], ["1 blue live"], live: 1),
+    // Into the shadow: who stands in blue and green stays, who stood there goes.
+    WayRow(
+        two + [.begin(3), .arrived(3, isShadow: true)], ["1 blue live", "2 green ready", "3 shadow ready"], live: 1),
+    WayRow(
+        one + [.begin(3), .arrived(3, isShadow: true), .begin(4), .arrived(4, gone: [3], isShadow: true)],
+        ["1 blue live", "4 shadow ready"], live: 1),
+    WayRow(
+        two + [.begin(3), .arrived(3, isShadow: true), .swap(3)], ["1 blue ready", "2 - ready", "3 green live"],
+        live: 3, previous: 1),
     // Whoever was unloaded on its way does not come any more.
     WayRow(one + [.begin(2), .unload(2), .warming(2), .arrived(2), .failed(2, "no")], ["1 blue live"], live: 1),
     WayRow([.begin(1), .unload(1), .arrived(1)], []),

@@ -53,6 +53,7 @@ private let goldenTraffic = request {
     $0.policy.stepSeconds = 60
     $0.policy.stepCalls = 500
     $0.policy.holdSeconds = 1800
+    $0.slot = "shadow"
 }
 
 private let goldenStatus: StatusResponse = {

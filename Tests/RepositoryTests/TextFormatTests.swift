@@ -7,7 +7,7 @@ import Testing
 private func written(_ message: TextMessage) -> String {
     message.fields.map { field in
         switch field.value {
-        case .word(let text): "\(field.name)=\(text)"
+        case .word(let text), .either(let text): "\(field.name)=\(text)"
         case .string(let text): "\(field.name)=\"\(text)\""
         case .message(let inner): "\(field.name){\(written(inner))}"
         }

@@ -47,7 +47,7 @@ func noMethod(path: String) { #expect(Method(path: view(path)) == nil) }
         (.reflection, .bidirectional), (.reflectionAlpha, .bidirectional), (.load, .unary), (.unload, .unary),
         (.swap, .unary), (.rollback, .unary), (.setLabel, .unary), (.history, .unary), (.listModels, .unary),
         (.setWeights, .unary), (.rollout, .unary), (.promote, .unary), (.abort, .unary), (.status, .unary),
-        (.shadow, .unary), (.experiment, .unary), (.feedback, .unary),
+        (.shadow, .unary), (.experiment, .unary), (.feedback, .unary), (.watch, .serverStreaming),
         (.repositoryIndex, .unary), (.repositoryModelLoad, .unary), (.repositoryModelUnload, .unary),
     ] as [(Method, Method.Shape)])
 func shapes(method: Method, shape: Method.Shape) { #expect(method.shape == shape) }

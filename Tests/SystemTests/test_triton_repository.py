@@ -1,4 +1,5 @@
 """A repository as Triton's users have it, served unchanged and driven by tritonclient."""
+import base64
 import json
 import shutil
 import struct
@@ -59,7 +60,7 @@ model_warmup [
 ]
 """
 PROGRAM = """
-import json, sys
+import base64, json, sys
 import numpy as np
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
@@ -74,7 +75,7 @@ for step, *arguments in json.loads(sys.argv[2]):
             answer = client.get_model_repository_index(as_json=True).get("models", [])
         elif step == "load":
             name, options = arguments
-            options["files"] = {key: text.encode() for key, text in options.get("files", {}).items()}
+            options["files"] = {key: base64.b64decode(text) for key, text in options.get("files", {}).items()}
             answer = client.load_model(name, **options)
         elif step == "unload":
             answer = client.unload_model(*arguments)
@@ -182,12 +183,106 @@ def test_models_are_loaded_and_unloaded(serve, repository):
 
 def test_what_is_not_offered_is_refused(serve, repository):
     server = serve(repository=repository, control="127.0.0.1:0")
-    classes, unknown, content = triton(
-        server.control, infer("digits", 3), ("load", "nobody", {"config": "{}"}),
-        ("load", "digits", {"config": "{}", "files": {"file:1/model.onnx": "content"}}))
+    classes, unknown = triton(server.control, infer("digits", 3), ("load", "nobody", {"config": "{}"}))
     assert classes[0] == "UNIMPLEMENTED" and "classification" in classes[1]
     assert unknown[0] == "NOT_FOUND"
-    assert content[0] == "INVALID_ARGUMENT" and "file:1/model.onnx" in content[1] and "repository" in content[1]
+
+
+def content(fixture="digits"):
+    return base64.b64encode((MODELS / fixture / "1" / "model.onnx").read_bytes()).decode()
+
+
+def sent(version=1, config=None, content=content(), name="model.onnx"):
+    return {"config": json.dumps(config or {}), "files": {f"file:{version}/{name}": content}}
+
+
+def test_files_that_come_along_are_put_into_the_repository(serve, repository):
+    server = serve(repository=repository, control="127.0.0.1:0")
+    before = {path for path in repository.rglob("*")}
+    told = triton(server.control, ("load", "fresh", sent(3)), infer("fresh"), ("load", "fresh", sent(3)),
+                  ("load", "fresh", sent(3, content=content("lookup"))), ("load", "digits", sent(7)), infer("digits"),
+                  ("load", "diabetes", sent(9, content=content("diabetes"), name="net.onnx")), ("index",))
+    assert told[0] is None and told[1] == [2, 10]
+    # What is there and the same is loaded; what is there and another is not touched.
+    assert told[2] is None
+    assert told[3][0] == "FAILED_PRECONDITION" and "in the repository already" in told[3][1] and "another version" in told[3][1]
+    assert told[4] is None and told[5] == [2, 10] and told[6] is None
+    live = {(each["name"], each["version"]) for each in told[7] if each["state"] == "READY"}
+    assert {("fresh", "3"), ("digits", "7"), ("diabetes", "9")} <= live
+    place = repository / "fresh" / "3"
+    assert sorted(path.name for path in place.iterdir()) == ["manifest.json", "model.onnx"]
+    assert (place / "model.onnx").read_bytes() == base64.b64decode(content())
+    assert json.loads((place / "manifest.json").read_text())["author"] == "RepositoryModelLoad"
+    new = {path for path in repository.rglob("*")} - before
+    assert {path.relative_to(repository).parts[0] for path in new} <= {"fresh", "digits", "diabetes", ".vencejo.json"}
+    # A restart serves them.
+    server.stop()
+    again = serve(repository=repository, control="127.0.0.1:0")
+    shape, config = triton(again.control, infer("fresh"), ("config", "fresh", "3"))
+    assert shape == [2, 10] and config["name"] == "fresh"
+
+
+def test_a_config_holds_for_its_load(serve, repository):
+    server = serve(repository=repository, control="127.0.0.1:0")
+    config = {"max_batch_size": 16, "dynamic_batching": {"preferred_batch_size": [8], "maxQueueDelayMicroseconds": "70"},
+              "instance_group": [{"count": 3, "kind": "KIND_CPU"}], "name": "fresh", "backend": "onnxruntime",
+              "input": [{"name": "image", "data_type": "TYPE_FP32", "dims": [1, 8, 8]}],
+              "parameters": {"intra_op_thread_count": {"string_value": "1"}}}
+    told = triton(server.control, ("load", "fresh", sent(1, config)), ("config", "fresh", "1"), infer("fresh"),
+                  # The model stays as its config.pbtxt says, but for what is said here.
+                  ("load", "digits", sent(8, {"max_batch_size": 2, "version_policy": {"specific": {"versions": [8]}}})),
+                  ("config", "digits", "8"))
+    assert told[0] is None and told[2] == [2, 10] and told[3] is None
+    assert told[1]["max_batch_size"] == 16 and told[1]["dynamic_batching"]["preferred_batch_size"] == [8]
+    assert told[1]["dynamic_batching"]["max_queue_delay_microseconds"] == "70"
+    assert told[1]["instance_group"][0]["count"] == 3
+    assert told[4]["max_batch_size"] == 2 and told[4]["dynamic_batching"]["preferred_batch_size"] == [4]
+    assert told[4]["version_policy"] == {"specific": {"versions": ["1", "3"]}}
+
+
+@pytest.mark.parametrize("options,code,sentence", [
+    (sent(name="weights.bin"), "INVALID_ARGUMENT", "parameter 'file:1/weights.bin' is not supported: allowed is file:<version>/model.onnx"),
+    (sent("0"), "INVALID_ARGUMENT", "file:0/model.onnx"), (sent("../x"), "INVALID_ARGUMENT", "file:../x/model.onnx"),
+    (sent("01"), "INVALID_ARGUMENT", "file:01/model.onnx"),
+    (sent(content=base64.b64encode(b"no model").decode()), "INVALID_ARGUMENT", "parameter 'file:1/model.onnx': "),
+    ({"config": "[]"}, "INVALID_ARGUMENT", "parameter 'config' is not a model configuration in JSON"),
+    (sent(config={"sequence_batching": {}}), "INVALID_ARGUMENT", "parameter 'config': 'sequence_batching' is not supported"),
+    (sent(config={"max_batch": 3}), "INVALID_ARGUMENT", "parameter 'config': there is no field 'max_batch'"),
+    (sent(config={"max_batch_size": "many"}), "INVALID_ARGUMENT", "parameter 'config': max_batch_size is the string 'many'"),
+    (sent(config={"platform": "tensorrt_plan"}), "INVALID_ARGUMENT", "parameter 'config': platform 'tensorrt_plan' is not served here"),
+    (sent(config={"default_model_filename": "net.onnx"}), "INVALID_ARGUMENT", "parameter 'config': 'default_model_filename' is the repository's"),
+    (sent(config={"name": "other"}), "INVALID_ARGUMENT", "parameter 'config': name is 'other'"),
+    (sent(config={"max_batch_size": 8, "input": [{"name": "nothing", "data_type": "TYPE_FP32", "dims": [1]}]}),
+     "FAILED_PRECONDITION", "parameter 'config': input \"nothing\" is not in the model"),
+])
+def test_what_is_sent_and_cannot_be_served_leaves_nothing_behind(serve, repository, options, code, sentence):
+    server = serve(repository=repository, control="127.0.0.1:0")
+    (told,), = [triton(server.control, ("load", "fresh", options))]
+    assert told[0] == code and sentence in told[1], told
+    assert not (repository / "fresh").exists()
+    assert not [path for path in repository.iterdir() if path.name.startswith(".import")]
+
+
+def test_a_config_for_what_is_loaded_already_is_not_passed_over(serve, repository):
+    server = serve(repository=repository, control="127.0.0.1:0")
+    same = {"config": json.dumps({"name": "digits", "version_policy": {"specific": {"versions": [3]}}})}
+    other = {"config": json.dumps({"max_batch_size": 2, "version_policy": {"specific": {"versions": [3]}}})}
+    told = triton(server.control, ("load", "digits", same), ("load", "digits", other))
+    assert told[0] is None
+    assert told[1][0] == "FAILED_PRECONDITION" and "loaded already, and not with this config" in told[1][1]
+
+
+def test_where_nothing_can_be_written_nothing_is_sent(serve, repository):
+    """A repository that was moved away is read through its descriptor still, and cannot be written to: root may write to any other."""
+    server = serve(repository=repository, control="127.0.0.1:0")
+    moved = repository.rename(repository.parent / "moved")
+    told, = triton(server.control, ("load", "fresh", sent()))
+    assert told[0] == "UNAVAILABLE" and "read-only or full" in told[1] and str(repository.parent) not in told[1]
+    assert not (moved / "fresh").exists()
+    moved.rename(repository)
+    fixed = serve("--repository-mode", "none", repository=repository, control="127.0.0.1:0")
+    told, = triton(fixed.control, ("load", "fresh", sent()))
+    assert told[0] == "FAILED_PRECONDITION" and "--repository-mode none" in told[1] and not (repository / "fresh").exists()
 
 
 @pytest.mark.parametrize("text,sentence", [
