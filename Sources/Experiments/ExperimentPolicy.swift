@@ -62,7 +62,8 @@ public struct ExperimentPolicy: Codable, Sendable, Equatable {
         }
         if Set(arms).count < arms.count { return "a version is named twice" }
         if !arms.contains(baseline) {
-            return "the others are to be compared with version \(baseline), which is not part of the experiment: name another baseline"
+            return "the others are to be compared with version \(baseline), which is not part of the experiment: name "
+                + "another baseline"
         }
         if let share = shares.first(where: { !(1...99 ~= $0) }) { return "a share of \(share) %; allowed are 1 to 99" }
         guard shares.reduce(0, +) == 100 else {

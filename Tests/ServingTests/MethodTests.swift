@@ -55,7 +55,7 @@ func shapes(method: Method, shape: Method.Shape) { #expect(method.shape == shape
 /// What takes time is done at the desk, all the rest by shards.
 @Test func errands() {
     let purposes = Method.allCases.compactMap(\.errand)
-    #expect(Set(purposes).count == purposes.count && purposes.count == 16)
+    #expect(Set(purposes).count == purposes.count && purposes.count == 17)
     for method in Method.allCases {
         let path = method.path.description
         let isControl =

@@ -77,12 +77,26 @@ internal enum Vencejo_V1_PredictionService: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "Feedback" metadata.
+        internal enum Feedback: Sendable {
+            /// Request type for "Feedback".
+            internal typealias Input = Vencejo_V1_FeedbackRequest
+            /// Response type for "Feedback".
+            internal typealias Output = Vencejo_V1_FeedbackResponse
+            /// Descriptor for "Feedback".
+            internal static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "vencejo.v1.PredictionService"),
+                method: "Feedback",
+                type: .unary
+            )
+        }
         /// Descriptors for all methods in the "vencejo.v1.PredictionService" service.
         internal static let descriptors: [GRPCCore.MethodDescriptor] = [
             Predict.descriptor,
             PredictStream.descriptor,
             PredictMany.descriptor,
-            ListModels.descriptor
+            ListModels.descriptor,
+            Feedback.descriptor
         ]
     }
 }
@@ -193,6 +207,30 @@ extension Vencejo_V1_PredictionService {
             deserializer: some GRPCCore.MessageDeserializer<Vencejo_V1_ListModelsResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Vencejo_V1_ListModelsResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Feedback" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What answers brought, for a model that has an experiment (ModelControlService.Experiment). All rewards of a message are
+        /// > counted, or none.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Vencejo_V1_FeedbackRequest` message.
+        ///   - serializer: A serializer for `Vencejo_V1_FeedbackRequest` messages.
+        ///   - deserializer: A deserializer for `Vencejo_V1_FeedbackResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func feedback<Result>(
+            request: GRPCCore.ClientRequest<Vencejo_V1_FeedbackRequest>,
+            serializer: some GRPCCore.MessageSerializer<Vencejo_V1_FeedbackRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Vencejo_V1_FeedbackResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Vencejo_V1_FeedbackResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -346,6 +384,41 @@ extension Vencejo_V1_PredictionService {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "Feedback" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What answers brought, for a model that has an experiment (ModelControlService.Experiment). All rewards of a message are
+        /// > counted, or none.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Vencejo_V1_FeedbackRequest` message.
+        ///   - serializer: A serializer for `Vencejo_V1_FeedbackRequest` messages.
+        ///   - deserializer: A deserializer for `Vencejo_V1_FeedbackResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        internal func feedback<Result>(
+            request: GRPCCore.ClientRequest<Vencejo_V1_FeedbackRequest>,
+            serializer: some GRPCCore.MessageSerializer<Vencejo_V1_FeedbackRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Vencejo_V1_FeedbackResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Vencejo_V1_FeedbackResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Vencejo_V1_PredictionService.Method.Feedback.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -462,6 +535,36 @@ extension Vencejo_V1_PredictionService.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Vencejo_V1_ListModelsRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Vencejo_V1_ListModelsResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Feedback" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > What answers brought, for a model that has an experiment (ModelControlService.Experiment). All rewards of a message are
+    /// > counted, or none.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Vencejo_V1_FeedbackRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    internal func feedback<Result>(
+        request: GRPCCore.ClientRequest<Vencejo_V1_FeedbackRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Vencejo_V1_FeedbackResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.feedback(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Vencejo_V1_FeedbackRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Vencejo_V1_FeedbackResponse>(),
             options: options,
             onResponse: handleResponse
         )
@@ -598,6 +701,40 @@ extension Vencejo_V1_PredictionService.ClientProtocol {
             metadata: metadata
         )
         return try await self.listModels(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Feedback" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > What answers brought, for a model that has an experiment (ModelControlService.Experiment). All rewards of a message are
+    /// > counted, or none.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    internal func feedback<Result>(
+        _ message: Vencejo_V1_FeedbackRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Vencejo_V1_FeedbackResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Vencejo_V1_FeedbackRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.feedback(
             request: request,
             options: options,
             onResponse: handleResponse
