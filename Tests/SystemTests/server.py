@@ -42,6 +42,7 @@ class Server:
             command += ["--control", control]
         self.credentials = credentials
         self.stderr = tempfile.TemporaryFile("w+")
+        self.terminated = False
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.stderr, text=True)
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -87,7 +88,10 @@ class Server:
         return self.stderr.read()
 
     def terminate(self):
-        self.process.send_signal(signal.SIGTERM)
+        """Once: a second signal ends the process at once, with another exit code."""
+        if not self.terminated:
+            self.terminated = True
+            self.process.send_signal(signal.SIGTERM)
 
     def stop(self):
         """Polite end; what the whole life of the process must show. May be called again."""

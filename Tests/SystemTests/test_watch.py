@@ -173,7 +173,7 @@ def test_where_and_what_is_refused(serve):
     elsewhere = Watch(control_grpc.ModelControlServiceStub(server.channel())).next()
     assert elsewhere.code() == grpc.StatusCode.PERMISSION_DENIED
     nobody = Watch(controls(server), "nobody").next()
-    assert nobody.code() == grpc.StatusCode.NOT_FOUND and "load it first" in nobody.details()
+    assert nobody.code() == grpc.StatusCode.NOT_FOUND and "not in the repository" in nobody.details()
     timed = Watch(controls(server), timeout=1)
     timed.next()
     assert timed.next().code() == grpc.StatusCode.DEADLINE_EXCEEDED
