@@ -48,7 +48,7 @@ class Workload:
 
 WORKLOADS = [
     Workload("S", "identity", MODEL_INFER, (1, 30)),
-    Workload("L", "identity", MODEL_INFER, (1, 3, 224, 224), in_flight=16, connections=2, warm_rounds=4, rounds=8),
+    Workload("L", "identity", MODEL_INFER, (1, 3, 224, 224), in_flight=16, connections=2, warm_rounds=4, rounds=48),
     Workload("forest", "breast_cancer", MODEL_INFER, (1, 30), warm_rounds=16),
     Workload("S over TLS", "identity", MODEL_INFER, (1, 30), is_tls=True),
     Workload("Predict", "identity", PREDICT, (1, 30)),
