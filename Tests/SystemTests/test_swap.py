@@ -472,6 +472,8 @@ def test_killed_at_any_moment(serve, repository):
         server.process.kill()
         server.process.wait()
         thread.join()
+        for channel in server.channels:
+            channel.close()  # else it goes on trying to connect, to whoever gets that port next
         kept = repository / ".vencejo.json"
         now = json.loads(kept.read_text())["models"]["left"]["live"] if kept.exists() else live
         swaps = [version for version in asked if version is not None]
