@@ -72,6 +72,7 @@ public final class Clerk: Sendable {
     /// Rewards are added up once a second.
     private func experiment() {
         var looks = 0
+        var told: String?
         while true {
             if !control.hasExperiments { experimenting.wait(until: .max) }
             Thread.rest(nanoseconds: 1_000_000_000)
@@ -79,7 +80,11 @@ public final class Clerk: Sendable {
             for line in lines { log("experiment: \(line)") }
             if hasCommitted { replaced.post() }
             looks += 1
-            guard looks % Self.looksPerKeeping == 0, let problem = control.keepExperiments() else { continue }
+            guard looks % Self.looksPerKeeping == 0 else { continue }
+            let problem = control.keepExperiments()
+            defer { told = problem }
+            // Once, and not every ten seconds.
+            guard let problem, problem != told else { continue }
             log("experiment: what is known cannot be kept for the next start: \(problem)")
         }
     }

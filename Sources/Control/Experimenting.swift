@@ -163,7 +163,7 @@ extension ModelControl {
 
     /// An experiment goes on after a start with what it knew; answers from before cannot be rewarded any more.
     func resumeExperiment(of model: String, _ state: inout State) {
-        guard let kept = state.desired.models[model]?.experiment, kept.policy.problem == nil,
+        guard let kept = state.desired.models[model]?.experiment, kept.isWhole,
             var split = state.roster.models[model]?.split, Set(split.shares.keys) == Set(kept.policy.arms),
             let number = try? begin(kept.policy, isDryRun: false)
         else { return }

@@ -102,6 +102,8 @@ struct SampleRatio: Codable, Sendable, Equatable {
 
     init(arms: Int) { logs = [Double](repeating: 0, count: arms * Self.ratios.count) }
 
+    func isOf(arms: Int) -> Bool { logs.count == arms * Self.ratios.count }
+
     /// - Parameters:
     ///   - counts: rewards since the last time, by version.
     ///   - shares: what part of the calls was meant for each.

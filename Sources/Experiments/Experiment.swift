@@ -43,6 +43,13 @@ public struct Experiment: Codable, Sendable, Equatable {
         ratio = SampleRatio(arms: policy.arms.count)
     }
 
+    /// Whether all of it fits together; what was kept may have been written by somebody else.
+    public var isWhole: Bool {
+        policy.problem == nil
+            && [shares.count, arms.count, differences.count].allSatisfy { $0 == policy.arms.count }
+            && ratio.isOf(arms: arms.count) && shares.allSatisfy { 1...99 ~= $0 } && shares.reduce(0, +) == 100
+    }
+
     /// `shares`: percent, by which the calls of these rewards were dealt out.
     public mutating func note(_ settled: [Settled], shares: [Int]) {
         guard settled.contains(where: { $0.count > 0 }) else { return }

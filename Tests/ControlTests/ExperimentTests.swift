@@ -1,5 +1,6 @@
 // Enters: experiments, answers, rewards. Leaves: shares and results, also after another start.
 import Experiments
+import Foundation
 import Memory
 import Models
 import PredictionAPI
@@ -166,4 +167,20 @@ extension Workshop {
         try shop.perform(.abort(model: "m"))
     }
     #expect(!shop.control.hasExperiments)
+}
+
+/// Who edits the file by hand is not to stop the server.
+@Test func anExperimentThatWasEditedIsOver() throws {
+    let place = try Place(["m": [1, 2]])
+    let first = try shop(place)
+    try first.experiment(policy())
+    first.control.leave()
+    let path = place.path + "/.vencejo.json"
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    let edited = text.replacingOccurrences(of: "\"joinSeconds\" : 1,", with: "\"joinSeconds\" : 0,")
+    #expect(edited != text)
+    try edited.write(toFile: path, atomically: true, encoding: .utf8)
+    let second = try Workshop(place)
+    try second.start()
+    #expect(!second.control.hasExperiments && second.lines.contains("m 2 blue live"))
 }

@@ -193,3 +193,18 @@ func whatIsWrongWithAPolicyIsSaid(_ row: BadPolicy) throws {
     #expect(abs(once.evidence / often.evidence - 1) < 1e-9)
     #expect(once.evidence > SampleRatio.evidenceMax)
 }
+
+@Test(arguments: [
+    ("\"shares\":[50,50]", "\"shares\":[]"), ("\"joinSeconds\":3600", "\"joinSeconds\":0"),
+    ("\"logs\":[0,", "\"logs\":["),
+])
+func whatDoesNotFitTogetherIsNotWhole(_ old: String, _ new: String) throws {
+    let experiment = Simulation(.random, rates: [0.1, 0.2], seed: 5).experiment
+    #expect(experiment.isWhole)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let text = String(decoding: try encoder.encode(experiment), as: UTF8.self)
+    let edited = text.replacingOccurrences(of: old, with: new)
+    #expect(edited != text)
+    #expect(try !JSONDecoder().decode(Experiment.self, from: Data(edited.utf8)).isWhole)
+}
