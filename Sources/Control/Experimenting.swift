@@ -96,7 +96,9 @@ struct RunningExperiment: Sendable {
             let baseline = experiment.policy.baseline
             return switch comparison.verdict {
             case .better: "\(name) is better than version \(baseline): its rewards are \(interval) more"
-            case .worse: "\(name) is worse than version \(baseline): its rewards are \(interval) more"
+            case .worse:
+                "\(name) is worse than version \(baseline): its rewards are \(short(-comparison.high)) to "
+                    + "\(short(-comparison.low)) less"
             case .alike: "\(name) differs from version \(baseline) by less than matters: \(interval)"
             case .needs(let needed):
                 "\(name) against version \(baseline) is open (\(interval)): "
@@ -235,6 +237,6 @@ extension ModelControl.State {
             return []
         }
         experiments[record.name] = nil
-        return running.findings(of: record.name)
+        return ["the experiment of model '\(record.name)' is over"] + running.findings(of: record.name)
     }
 }

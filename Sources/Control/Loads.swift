@@ -124,7 +124,9 @@ extension ModelControl {
                     ? ["version \(number) of model '\(model)' is loaded already" + hint]
                     : record.arrival(of: number, keeping: plan.keepsDisplaced, isShadow: isShadow).map {
                         $0.gone.map { went($0, model) } + [
-                            stands(number, model, live: $0.isWanted ? number : record.live, isShadow: isShadow)
+                            stands(
+                                number, model, live: $0.isWanted ? number : record.live, slot: $0.slot,
+                                isShadow: isShadow)
                                 + ($0.isWanted ? ", if it passes its gates" : "")
                         ]
                     } ?? []
@@ -156,7 +158,8 @@ extension ModelControl {
             decision.changes = [Decision.Change(model: model, from: before, to: after)]
             decision.version = number
             decision.steps = loaded.steps(plan) + gone.map { went($0, model) }
-            decision.steps.append(stands(number, model, live: after, isShadow: isShadow))
+            let slot = next.roster.models[model]?.standing(number)?.slot
+            decision.steps.append(stands(number, model, live: after, slot: slot, isShadow: isShadow))
             return try settle(&state, next, decision, signed, verb)
         }
         let committed = try bring(plan, number, .full, ownLoad, place: { nil }, arrive: arrive)
@@ -165,12 +168,15 @@ extension ModelControl {
 
     private func went(_ number: Int64, _ model: String) -> String { "version \(number) of model '\(model)' goes" }
 
-    private func stands(_ number: Int64, _ model: String, live: Int64?, isShadow: Bool) -> String {
+    /// `slot`: where it stands. `isShadow`: it was to stand in the shadow.
+    private func stands(_ number: Int64, _ model: String, live: Int64?, slot: Slot?, isShadow: Bool) -> String {
+        let shadow =
+            slot == .shadow
+            ? " in the slot shadow," : isShadow ? " in no slot (who stands in the shadow gets calls)," : ""
         let place =
             live == number
             ? "answers"
-            : live.map { "is ready\(isShadow ? " in the slot shadow," : "") beside version \($0), which answers" }
-                ?? "is ready; none is live"
+            : live.map { "is ready\(shadow) beside version \($0), which answers" } ?? "is ready; none is live"
         return "version \(number) of model '\(model)' \(place)"
     }
 

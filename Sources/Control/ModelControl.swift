@@ -119,7 +119,11 @@ public final class ModelControl: Sendable {
     ) throws(OrderError) -> Outcome {
         let (decision, commit) = try state.withLock { (state) throws(OrderError) in
             var next = state
-            let decision = try decide(&next)
+            var decision = try decide(&next)
+            for change in decision.changes {
+                guard let record = next.roster.models[change.model] else { continue }
+                decision.steps += next.endExperiment(of: record)
+            }
             return (decision, signed.isDryRun ? Commit(directory) : try settle(&state, next, decision, signed, verb))
         }
         return Outcome(

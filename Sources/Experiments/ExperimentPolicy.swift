@@ -65,6 +65,9 @@ public struct ExperimentPolicy: Codable, Sendable, Equatable {
             return "the others are to be compared with version \(baseline), which is not part of the experiment: name "
                 + "another baseline"
         }
+        if let index = shares.firstIndex(of: 0) {
+            return "version \(arms[index]) has no share: give each version one, or none"
+        }
         if let share = shares.first(where: { !(1...99 ~= $0) }) { return "a share of \(share) %; allowed are 1 to 99" }
         guard shares.reduce(0, +) == 100 else {
             return "the shares are \(shares.reduce(0, +)) % together; they must be 100 %"

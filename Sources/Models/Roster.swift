@@ -256,6 +256,15 @@ public struct Roster<Model: AnyObject & Sendable>: Sendable {
             var record = try record(change.model)
             let target = try target(of: change, in: record)
             let from = record.live
+            if from == target.number, record.split?.experiment != nil {
+                // Of an experiment it is the one that was chosen.
+                record.endSplit()
+                models[change.model] = record
+                decision.changes.append(Decision.Change(model: change.model, from: from, to: from))
+                decision.steps.append(
+                    "version \(target.number) of model '\(change.model)' stays live, and gets all calls")
+                continue
+            }
             if from == target.number {
                 decision.steps.append("version \(target.number) of model '\(change.model)' is live already")
                 continue

@@ -146,7 +146,7 @@ private func beginExperiment(_ roster: inout Roster<Number>, isByKey: Bool = fal
 @Test func anExperimentGoesOnUntilItsVersionsAreDividedNoMore() throws {
     for end in [
         .abort(model: "m"), .swap([Order.Change(model: "m", version: 2)], isForced: false),
-        .unload(model: "m", version: 2, isForced: true),
+        .swap([Order.Change(model: "m", version: 1)], isForced: false), .unload(model: "m", version: 2, isForced: true),
     ] as [Order] {
         var roster = roster()
         try beginExperiment(&roster)

@@ -218,6 +218,22 @@ def test_what_cannot_be_is_told(serve):
     assert tell(stub, {"a": 1.0, "b": 3.0}).joined == 2
 
 
+def test_the_one_that_is_live_may_win(serve):
+    server = serve()
+    stub = controls(server)
+    stub.Shadow(control.ControlRequest(model="left", version=3, percent=10), timeout=PATIENCE)
+    experiment(server)
+    # Who gets calls keeps its place, and the newcomer is told where it stands.
+    loaded = stub.Load(control.ControlRequest(model="left", version=2, slot="shadow"), timeout=PATIENCE)
+    assert "in no slot" in loaded.steps[-1]
+    assert {version.version: version.slot for version in status(server).versions}[3] == "shadow"
+    done = swap(stub, ("left", 4), reason="it won")
+    assert "stays live" in done.steps[0] and "the experiment of model 'left' is over" in done.steps
+    assert not status(server).HasField("experiment")
+    last = stub.History(control.ControlRequest(model="left"), timeout=PATIENCE).events[-1]
+    assert (last.verb, last.reason) == ("swap", "it won")
+
+
 def test_commands(serve, tmp_path):
     server = serve()
     code, out, _ = command("experiment", "left", "3=90", "4=10", "--assign", "sticky", "--endpoint", server.control)
@@ -238,5 +254,5 @@ def test_commands(serve, tmp_path):
     code, _, error = command("experiment", "left", "3", "4", "--endpoint", server.control)
     assert code == FAILED and "has an experiment" in error
     code, out, _ = command("swap", "left=3", "--endpoint", server.control)
-    assert code == DONE
+    assert code == DONE and "the experiment of model 'left' is over" in out
     assert not status(server).HasField("experiment")
