@@ -6,7 +6,7 @@ import Synchronization
 /// So many words, each changed by itself and without order: whoever needs two of them to agree compares and exchanges one.
 @safe public final class AtomicWords: @unchecked Sendable {
     public let count: Int
-    private let words: UnsafeMutablePointer<Atomic<UInt64>>
+    private let table: UnsafeMutablePointer<Atomic<UInt64>>
 
     public init(count: Int) {
         precondition(count > 0, "a table without words")
@@ -15,32 +15,35 @@ import Synchronization
         guard let bytes = unsafe calloc(count, MemoryLayout<Atomic<UInt64>>.stride) else {
             preconditionFailure("no memory for a table of \(count) words")
         }
-        unsafe words = bytes.bindMemory(to: Atomic<UInt64>.self, capacity: count)
+        unsafe table = bytes.bindMemory(to: Atomic<UInt64>.self, capacity: count)
     }
 
-    deinit { unsafe free(words) }
+    deinit { unsafe free(table) }
+
+    /// The same words, for as long as this is kept.
+    public var words: SharedWords { unsafe SharedWords(UnsafeMutableRawPointer(table), count: count) }
 
     private func check(_ index: Int) { precondition(0 <= index && index < count, "there is no word \(index)") }
 
     public func load(_ index: Int) -> UInt64 {
         check(index)
-        return unsafe words[index].load(ordering: .relaxed)
+        return unsafe table[index].load(ordering: .relaxed)
     }
 
     public func store(_ index: Int, _ word: UInt64) {
         check(index)
-        unsafe words[index].store(word, ordering: .relaxed)
+        unsafe table[index].store(word, ordering: .relaxed)
     }
 
     public func add(_ index: Int, _ number: UInt64 = 1) {
         check(index)
-        unsafe words[index].wrappingAdd(number, ordering: .relaxed)
+        unsafe table[index].wrappingAdd(number, ordering: .relaxed)
     }
 
     /// - Returns: whether the word was `expected`, and is `desired` now.
     public func exchange(_ index: Int, expected: UInt64, desired: UInt64) -> Bool {
         check(index)
-        return unsafe words[index].compareExchange(expected: expected, desired: desired, ordering: .relaxed).exchanged
+        return unsafe table[index].compareExchange(expected: expected, desired: desired, ordering: .relaxed).exchanged
     }
 
     /// The word is a number's bits; zero bits are 0.0.

@@ -1,0 +1,144 @@
+// Enters: a path where servers leave pages. Leaves: what the one that runs now says, in any format. Never fails: what is wrong
+// with a page is among the metrics.
+import Memory
+
+/// Follows the page at a path: a server that starts anew puts another file there.
+public final class PageReader: Sendable {
+    /// What was found at one look.
+    public struct Look: Sendable {
+        /// `nil`: there is no page, or its writer is gone, or it cannot be read.
+        public var snapshot: Snapshot?
+        public var isUp: Bool
+        /// Seconds since the server last gave a sign of life.
+        public var heartbeatAge: Double?
+        /// Why nothing is shown: a word, and a sentence for people.
+        public var problem: (reason: String, sentence: String)?
+    }
+
+    private struct State: Sendable {
+        var file: SharedFileReader?
+        var last: Snapshot?
+    }
+
+    public let path: String
+    private let createdTimestamps: Bool
+    private let state = Lock(State())
+    private let now: @Sendable () -> Int64
+    private let own: @Sendable () -> [OwnFamily]
+    /// A server that gave no sign of life for so long hangs.
+    static let silenceSeconds = 10.0
+
+    /// - Parameter now: CLOCK_MONOTONIC, in nanoseconds. - Parameter own: what the reader's own process says of itself.
+    public init(
+        path: String, createdTimestamps: Bool = false, now: @escaping @Sendable () -> Int64,
+        own: @escaping @Sendable () -> [OwnFamily] = { [] }
+    ) {
+        self.path = path
+        self.createdTimestamps = createdTimestamps
+        self.now = now
+        self.own = own
+    }
+
+    public func look() -> Look {
+        state.withLock { state in
+            if let file = state.file, !file.isCurrent { state = State() }
+            if state.file == nil {
+                do throws(SharedFileError) { state.file = try SharedFileReader(path) } catch {
+                    return Look(isUp: false, problem: ("no_page", "\(error.sentence): no server has left a page there"))
+                }
+            }
+            guard let file = state.file else { return Look(isUp: false) }
+            guard file.isWritten else {
+                // What it counted last is not what is.
+                return Look(isUp: false, problem: ("no_writer", "\(path): the server that wrote it has ended"))
+            }
+            do throws(PageFault) {
+                let snapshot = try Snapshot(
+                    { from, count in
+                        guard count <= file.count else { return nil }
+                        var words = [UInt64](repeating: 0, count: count)
+                        return file.read(from: from, into: &words, 0..<count) ? words : nil
+                    }, known: state.last)
+                state.last = snapshot
+                let beat = Int64(truncatingIfNeeded: snapshot[.heartbeatMonotonicNanoseconds])
+                let age = max(0, Double(now().subtractingReportingOverflow(beat).partialValue) / 1e9)
+                let isSilent = age > Self.silenceSeconds
+                return Look(
+                    snapshot: snapshot, isUp: !isSilent, heartbeatAge: age,
+                    problem: isSilent ? ("silent", "\(path): the server has given no sign of life for \(age) s") : nil)
+            } catch {
+                return Look(isUp: false, problem: (error.reason, "\(path): \(error.sentence)"))
+            }
+        }
+    }
+
+    /// The rings of spans, one for each shard, with the generation of their server; a ring that another server left is not read.
+    public func spans() -> (generation: UInt64, rings: [[UInt64]])? {
+        state.withLock { state in
+            guard let file = state.file, let last = state.last, file.isCurrent, last.spanWords > 0 else { return nil }
+            var rings: [[UInt64]] = []
+            for shard in 0..<Int(truncatingIfNeeded: last[.shards]) {
+                var words = [UInt64](repeating: 0, count: last.spanWords)
+                guard file.read(from: last.spansAt + shard * last.spanWords, into: &words, words.indices) else {
+                    return nil
+                }
+                rings.append(words)
+            }
+            return (last[.generation], rings)
+        }
+    }
+
+    public func render(_ format: ExpositionFormat) -> [UInt8] {
+        let began = now()
+        let look = look()
+        switch format {
+        case .triton: return look.snapshot.map(TritonExposition.write) ?? []
+        case .text, .openMetrics:
+            var exposition = TextExposition(isOpenMetrics: format == .openMetrics, showsCreated: createdTimestamps)
+            return write(look, began, to: &exposition)
+        case .protobuf:
+            var exposition = ProtobufExposition(showsCreated: createdTimestamps)
+            return write(look, began, to: &exposition)
+        }
+    }
+
+    private func write<Format: Exposition>(_ look: Look, _ began: Int64, to format: inout Format) -> [UInt8] {
+        if let snapshot = look.snapshot {
+            snapshot.write(to: &format)
+            snapshot.facts.write(to: &format)
+        }
+        agentFamilies(look, series: format.series, seconds: Double(now() - began) / 1e9).write(to: &format)
+        return format.finish()
+    }
+
+    private func agentFamilies(_ look: Look, series: Int, seconds: Double) -> [OwnFamily] {
+        let reasons = ["no_page", "no_writer", "not_ready", "silent", "short", "other_version", "damaged"]
+        var families = [
+            OwnFamily("vencejo_up", "1 while the server is alive and its page can be read.", [([], look.isUp ? 1 : 0)]),
+            OwnFamily(
+                "vencejo_agent_incompatible", "1 for the reason why the server's page says nothing.",
+                reasons.map { ([("reason", $0)], look.problem?.reason == $0 ? 1 : 0) }),
+            OwnFamily("vencejo_agent_series", "Series of the server that this scrape got.", [([], Double(series))]),
+            OwnFamily(
+                "vencejo_agent_render_duration_seconds", "How long it took to read the page and write this.",
+                unit: "seconds", [([], seconds)]),
+        ]
+        if let snapshot = look.snapshot {
+            families += [
+                OwnFamily(
+                    "vencejo_agent_segment_generation", "How many servers have written the page at its path.",
+                    [([], Double(snapshot[.generation]))]),
+                OwnFamily(
+                    "vencejo_agent_series_dropped", "Times that a model or a version found no free row in the page.",
+                    isCounter: true, [([], Double(snapshot[.rowsMissed]))]),
+            ]
+        }
+        if let age = look.heartbeatAge {
+            families.append(
+                OwnFamily(
+                    "vencejo_agent_segment_heartbeat_age_seconds", "Since the server last gave a sign of life.",
+                    unit: "seconds", [([], age)]))
+        }
+        return families + own()
+    }
+}
