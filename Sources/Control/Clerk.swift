@@ -116,7 +116,7 @@ public final class Clerk: Sendable {
                 case .repositoryIndex: try index(message.view)
                 case .repositoryModelLoad: try repositoryLoad(message.view)
                 case .repositoryModelUnload: try repositoryUnload(message.view)
-                default: try answer(errand.purpose, message.view)
+                default: try answer(errand.purpose, message.view, isByCommand: errand.isByCommand)
                 }
             })
         // What was replaced is freed when callers have been told.
@@ -125,18 +125,21 @@ public final class Clerk: Sendable {
 
     // MARK: - vencejo.v1.ModelControlService
 
-    private func answer(_ purpose: Errand.Purpose, _ message: ByteView) throws(ErrandRefusal) -> [UInt8] {
+    private func answer(
+        _ purpose: Errand.Purpose, _ message: ByteView, isByCommand: Bool
+    ) throws(ErrandRefusal) -> [UInt8] {
         let request = try request(message)
         if purpose == .status { return try status(request).encoded }
         if purpose == .history {
             return encoded { (arena) throws(ArenaFull) in try history(request.model).encode(headroom: 0, in: &arena) }
         }
-        let signed = Signed(
+        var signed = Signed(
             // Scalars: one character may have any number of them.
             author: String(request.author.unicodeScalars.prefix(128)),
             reason: String(request.reason.unicodeScalars.prefix(1024)),
             timeMilliseconds: Clock.wallMilliseconds(),
             isDryRun: request.isDryRun)
+        signed.isByCommand = isByCommand
         let outcome: Outcome
         if purpose == .rollout {
             outcome = try told(signed, "rollout") { () throws(OrderError) in

@@ -10,6 +10,8 @@ public struct LoadReport: Sendable {
     /// Lower-case hexadecimal; empty where there is no file.
     public var digest = ""
     public var bytes = 0
+    /// What loading it added to a process's memory: its trial's if there was one, else this one's, whatever else came meanwhile.
+    var memoryBytes = 0
     /// What its maker says of it.
     public var manifest: Manifest?
     public var nanoseconds: Int64 = 0

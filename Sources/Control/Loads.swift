@@ -228,6 +228,7 @@ extension ModelControl {
             }
         }
         report.nanoseconds = Clock.now() - began
+        count(report)
         _ = hooks.spread(directory.catalog.epoch)
         report.place = place()
         // What the server begins with was told of at the start.
@@ -257,6 +258,7 @@ extension ModelControl {
             isLeftAlone = true
             throw .loadFailed(model: plan.name, version: number, reason: reason)
         }
+        let before = ProcessMemory.residentBytes
         let loaded: LoadedVersion
         do throws(LoadError) {
             loaded = try load(plan, number, care, ownLoad)
@@ -273,6 +275,7 @@ extension ModelControl {
         report.digest = loaded.hexDigest
         report.manifest = loaded.manifest
         report.bytes = loaded.bytes
+        report.memoryBytes = loaded.tried?.facts.memoryBytes ?? max(0, ProcessMemory.residentBytes - before)
         let (made, slot) = try state.withLock { (state) throws(OrderError) in
             // Whoever unloaded it while it was on its way has the last word.
             let standing = state.roster.models[plan.name]?.standing(number)

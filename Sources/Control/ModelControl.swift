@@ -1,6 +1,7 @@
 // Enters: orders. Leaves: commits, and memory that is free again. Nobody else commits.
 public import Experiments
 import Memory
+public import Metrics
 public import Models
 import ONNX
 import Reactor
@@ -17,6 +18,8 @@ public struct Signed: Sendable {
     public var timeMilliseconds: Int64
     /// Only what would be done is wanted.
     public var isDryRun: Bool
+    /// It came from vencejo's own command line, as far as who gave it says so.
+    var isByCommand = false
     /// It is done even if it cannot be kept for the next start, because nobody ordered it, who could be told.
     var isUrgent = false
 
@@ -76,6 +79,9 @@ public final class ModelControl: Sendable {
     let directory: Directory<Servable>
     let file: StateFile?
     let exposures: Exposures
+    /// What the server shows of itself, and the cells of it that threads share.
+    let page: Page
+    let recorder: Recorder
     let hooks: Hooks
     let mode: RepositoryMode
     let state: Lock<State>
@@ -88,12 +94,14 @@ public final class ModelControl: Sendable {
     /// `file`: where the desired state is kept; `nil`: nowhere. `desired`: what it held.
     public init(
         loader: VersionLoader, directory: Directory<Servable>, file: StateFile?, desired: Desired?,
-        mode: RepositoryMode = .explicit, exposures: Exposures = Exposures(), hooks: Hooks
+        mode: RepositoryMode = .explicit, exposures: Exposures = Exposures(), page: Page, hooks: Hooks
     ) {
         self.loader = loader
         self.directory = directory
         self.file = file
         self.exposures = exposures
+        self.page = page
+        recorder = page.common
         self.hooks = hooks
         // Two processes over one file must not take each other's loads for crashes.
         attempts = Attempts(beside: file.flatMap { $0.isOurs ? $0.file : nil }, loader.repository)
@@ -139,7 +147,11 @@ public final class ModelControl: Sendable {
     }
 
     /// Returns when every shard goes by it. - Returns: how long that took, in nanoseconds.
-    func spread(_ commit: Commit) -> Int64 { max(0, hooks.spread(commit.epoch) - commit.time) }
+    func spread(_ commit: Commit) -> Int64 {
+        let nanoseconds = max(0, hooks.spread(commit.epoch) - commit.time)
+        recorder.time(.commitDuration, nanoseconds: nanoseconds)
+        return nanoseconds
+    }
 
     /// Keeps what was decided for the next start, and commits it. If it cannot be kept nothing has changed.
     func settle(
@@ -170,6 +182,7 @@ public final class ModelControl: Sendable {
                 guard signed.isUrgent else { throw .notKept(reason: error.sentence) }
             }
         }
+        count(decision, verb, signed)
         return install(next, in: &state)
     }
 

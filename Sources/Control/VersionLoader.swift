@@ -2,6 +2,7 @@
 import Crypto
 import Identity
 import Memory
+public import Metrics
 import Models
 public import ONNX
 import Reactor
@@ -82,16 +83,19 @@ public struct VersionLoader: Sendable {
     private let pairs: Pairs
     private let runtime: @Sendable () throws(LoadError) -> ONNX.Runtime
     private let prober: Prober?
+    /// Where calls of what it loads are counted; `nil`: nowhere.
+    private let page: Page?
 
     /// `pairs`: the keys and scalars of a `model.yaml`; YAML is read at the street. `runtime` is asked when a model needs it.
     /// `prober` tries versions before they are loaded here; `nil`: nobody does.
     public init(
-        repository: Repository, pairs: @escaping Pairs, prober: Prober? = nil,
+        repository: Repository, pairs: @escaping Pairs, prober: Prober? = nil, page: Page? = nil,
         runtime: @escaping @Sendable () throws(LoadError) -> ONNX.Runtime
     ) {
         self.repository = repository
         self.pairs = pairs
         self.prober = prober
+        self.page = page
         self.runtime = runtime
     }
 
@@ -198,6 +202,7 @@ public struct VersionLoader: Sendable {
         // Before anybody can lease it, its cost is known: where it is to run depends on that.
         let servable = Servable(
             name: plan.name, engine: engine, settings: plan.configuration.batching,
+            series: page?.series(of: plan.name, number),
             modelConfig: plan.configuration.modelConfig(plan.name, engine))
         for sample in plan.configuration.triton?.warmUps ?? [] {
             try servable.warmUp(sample) { (file) throws(LoadError) in try warmUpFile(plan.name, file) }

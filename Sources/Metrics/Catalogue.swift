@@ -53,7 +53,7 @@ public enum RejectReason: String, CaseIterable, Sendable {
     case tooLarge = "too_large"
     case unknownModel = "unknown_model"
     case badInput = "bad_input"
-    case memory
+    case memory, unavailable
 }
 
 public enum ModelPhase: String, CaseIterable, Sendable { case loading, ready, draining, failed }
@@ -67,6 +67,11 @@ public enum GoawayReason: String, CaseIterable, Sendable {
     case idle, error
 }
 public enum WorkerPool: String, CaseIterable, Sendable { case shard, executor }
+
+extension CaseIterable where Self: Equatable, AllCases: RandomAccessCollection, AllCases.Index == Int {
+    /// Its place among all cases, which is that of its label value.
+    public var index: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+}
 
 /// gRPC's status codes by number, in its own spelling.
 public let grpcCodes = [

@@ -38,7 +38,7 @@ public final class Page: Sendable {
     }
 
     /// Whose calls nobody knows: what is named in them is not a model.
-    static let unknownRow = 0
+    public static let unknownRow = 0
     /// Who came when the rows were all given.
     static let overflowRow = 1
     static let reservedRows = 2

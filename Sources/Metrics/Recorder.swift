@@ -7,7 +7,8 @@ public struct CallRecord: BitwiseCopyable, Sendable, Equatable {
     public var row: Int32 = 0
     public var modelRow: Int32 = 0
     public var method: UInt8 = 0
-    public var code: UInt8 = 0
+    /// CANCELLED, until somebody answers.
+    public var code: UInt8 = 1
     /// A number of `RejectReason` plus one.
     public var rejection: UInt8 = 0
     /// It was counted among those in flight.
@@ -17,7 +18,7 @@ public struct CallRecord: BitwiseCopyable, Sendable, Equatable {
     public var batchRows: Int32 = 0
     public var requestBytes: Int64 = 0
     public var responseBytes: Int64 = 0
-    /// Its first byte, its last; checked and ready to run; its run; its answer's last byte.
+    /// Its first byte; when it was checked and ready to run; its run.
     public var began: Int64 = 0
     public var gathered: Int64 = 0
     public var ranFrom: Int64 = 0

@@ -45,6 +45,7 @@ final class Connection {
     /// A call whose bytes are all here, as far as its model's door.
     func ask(_ exchange: Exchange, in dialect: Dialect) throws(Refusal) {
         guard let message = try message(of: exchange) else { return }  // gRPC: unframe, inflate
+        shard.record(message, of: exchange, began: exchange.openedNanoseconds)
         try gather(try dialect.decode(message, in: &exchange.arena), of: exchange)  // dialect → call
     }
 
@@ -55,7 +56,7 @@ final class Connection {
         try shard.gather(  // jobs → engine → outcomes, at the end of the turn or on an executor
             Job(
                 work, of: exchange, connection: key, call, lease, deadline: deadline(of: call, exchange),
-                arrived: shard.now))
+                arrived: shard.now, record: shard.rpcs[exchange.seat].record))
     }
 
     /// A call whose model has run.
@@ -135,8 +136,11 @@ final class Connection {
     private func lease(_ call: Call, of exchange: Exchange) throws(Refusal) -> Lease<Servable> {
         let lot = shard.rpcs[exchange.seat].routingKey.map { Lot.key($0) } ?? .chance(shard.chance())
         do throws(LeaseError) {
-            return try shard.catalog.object.lease(call.model, call.selector, lot: lot, id: call.id)
+            let lease = try shard.catalog.object.lease(call.model, call.selector, lot: lot, id: call.id)
+            shard.count(exchange, with: lease.model.object)
+            return lease
         } catch {
+            shard.countAside(exchange, call.model)
             throw .lease(error)
         }
     }

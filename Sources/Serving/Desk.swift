@@ -21,6 +21,8 @@ public final class Errand: Parcel, @unchecked Sendable {
     public let purpose: Purpose
     /// As it came: the message of its dialect.
     public let message: [UInt8]
+    /// It came from vencejo's own command line, as far as its user-agent says so.
+    public let isByCommand: Bool
     /// The last one, of an errand that comes again; and when it was given, on the shards' clock.
     public private(set) var answer: Result<[UInt8], ErrandRefusal>?
     public private(set) var answeredNanoseconds: Int64 = 0
@@ -34,6 +36,7 @@ public final class Errand: Parcel, @unchecked Sendable {
     ) {
         self.purpose = purpose
         self.message = message
+        isByCommand = exchange.head.isByCommand
         self.exchange = Pinned(exchange)
         self.connection = connection
         self.door = door
@@ -103,6 +106,15 @@ public final class Desk: Sendable {
     public func close(threads: Int) {
         isClosed.store(true, ordering: .releasing)
         for _ in 0..<threads { semaphore.post() }
+    }
+}
+
+extension Head {
+    fileprivate var isByCommand: Bool {
+        for index in fields.indices where fields[index].name == "user-agent" {
+            return fields[index].value.prefix(8) == "vencejo/"
+        }
+        return false
     }
 }
 

@@ -1,6 +1,7 @@
 // Enters: jobs that are too long for a shard. Leaves: the same, each with its outcome, in the mailbox of its shard.
 import Batching
 import Memory
+import Metrics
 import Reactor
 import Synchronization
 
@@ -31,20 +32,24 @@ final class Executors: Sendable {
     }
 
     let count: Int
+    private let recorder: Recorder
     private let inbox = Mailbox()
     private let semaphore = Semaphore()
     private let shared = Lock(Shared())
     private let threads = Lock<[Thread.Handle]>([])
     private let idle: Atomic<Int>
 
-    init(count: Int, arenaBytesMax: Int, tally: Tally, log: @escaping @Sendable (String) -> Void) throws(SystemError) {
+    init(
+        count: Int, arenaBytesMax: Int, tally: Tally, recorder: Recorder, log: @escaping @Sendable (String) -> Void
+    ) throws(SystemError) {
         self.count = count
+        self.recorder = recorder
         idle = Atomic(count)
         for number in 0..<count {
             let thread = try Thread.start("executor-\(number)") { [self] in
                 // Shards come first: what they do is short, and somebody waits for it.
                 Thread.giveWay()
-                run(Runner(arenaBytesMax: arenaBytesMax, tally: tally, log: log))
+                run(Runner(arenaBytesMax: arenaBytesMax, tally: tally, recorder: recorder, log: log))
             }
             threads.withLock { $0.append(thread) }
         }
@@ -106,6 +111,7 @@ final class Executors: Sendable {
             tickets.removeAll(keepingCapacity: true)
             jobs.removeAll(keepingCapacity: true)
             took = Clock.now() - began
+            recorder.count(.workerBusy, point: WorkerPool.executor.index, took)
             queue?.servable.drained(rows: rows, nanoseconds: took)
             idle.add(1, ordering: .relaxed)
         }

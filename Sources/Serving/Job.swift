@@ -2,6 +2,7 @@
 import Batching
 import HTTP2
 import Memory
+import Metrics
 import Models
 import Tensors
 
@@ -40,12 +41,16 @@ struct Job: BitwiseCopyable {
     let mirror: Pinned<Servable>?
     /// When it was complete, on the shard's clock.
     let arrived: Int64
+    /// What is counted of it.
+    var record: CallRecord
     var outcome = Outcome.waiting
 
     init(
         _ work: Work, of exchange: Exchange, connection: UInt64, _ call: Call, _ lease: Lease<Servable>,
-        deadline: Int64, arrived: Int64
+        deadline: Int64, arrived: Int64, record: CallRecord = CallRecord()
     ) {
+        self.record = record
+        self.record.rows = Int32(clamping: work.rows ?? 1)
         pinnedExchange = Pinned(exchange)
         self.connection = connection
         pinnedServable = lease.model

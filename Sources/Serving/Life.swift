@@ -1,6 +1,7 @@
 // Enters: a connection's clocks. Leaves: what is to be done about it, and when to look again. Pure: no socket, no clock.
 import HTTP2
 import Memory
+import Metrics
 
 /// The times by which a connection must have done something.
 struct Life {
@@ -132,7 +133,7 @@ extension Connection {
         switch verdict {
         case .nothing: break
         case .drop: throw .tooSlow
-        case .notice: leave()
+        case .notice: leave(now >= life.leaveNanoseconds ? .maxAge : .idle)
         case .leave: session.goAway(final: true)
         case .refuse: refuseAll()
         case .close: close()
@@ -147,8 +148,9 @@ extension Connection {
     }
 
     /// First half of a polite close: the peer learns that it is to open no more streams here.
-    func leave() {
+    func leave(_ reason: GoawayReason) {
         guard !session.isGoingAway else { return }
+        shard.recorder.count(.goaways, point: reason.index)
         session.goAway(final: false)
         session.ping()
         life.notice(now: shard.now)

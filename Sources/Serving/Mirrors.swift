@@ -1,6 +1,7 @@
 // Enters: calls that were answered. Leaves: what another version would have said. Nobody waits for it.
 import Batching
 import Memory
+import Metrics
 import Reactor
 import Synchronization
 import Tensors
@@ -103,6 +104,7 @@ final class MirrorTicket: Parcel, @unchecked Sendable {
 /// One thread that repeats calls, when nobody else wants the core, for a quarter of its time at most.
 final class Mirrors: Sendable {
     private static let waitingMax = 64
+    private let recorder: Recorder
     private let inbox = Mailbox()
     private let semaphore = Semaphore()
     private let waiting = Atomic<Int>(0)
@@ -110,7 +112,8 @@ final class Mirrors: Sendable {
 
     private let thread = Lock<Thread.Handle?>(nil)
 
-    init() throws(SystemError) {
+    init(_ recorder: Recorder) throws(SystemError) {
+        self.recorder = recorder
         let handle = try Thread.start("mirror") { [self] in
             Thread.giveWay()
             run()
@@ -166,12 +169,17 @@ final class Mirrors: Sendable {
         let outputs = ticket.run()
         let took = Clock.now() - began
         ticket.servable.compared.withLock { compared in
-            guard let outputs else {
+            let result: ShadowResult
+            if let outputs {
+                let before = compared.differing
+                compared.note(ticket.expected, outputs)
+                compared.nanoseconds += took
+                result = compared.differing == before ? .match : .mismatch
+            } else {
                 compared.failed += 1
-                return
+                result = .error
             }
-            compared.note(ticket.expected, outputs)
-            compared.nanoseconds += took
+            recorder.count(.shadowComparisons, row: Int(ticket.servable.modelRow), point: result.index)
         }
         return Clock.now() - began
     }

@@ -2,6 +2,7 @@
 import GRPC
 import Health
 import Memory
+import Metrics
 import Models
 import OpenInference
 import PredictionAPI
@@ -165,6 +166,25 @@ enum Refusal: Error {
         case .tooLate(_, let milliseconds, let left): max(1, milliseconds - left)
         case .queueFull, .memoryFull: 100
         default: nil
+        }
+    }
+
+    /// Under which name it is counted among those that were turned away before they ran; `nil`: it is not.
+    var rejection: RejectReason? {
+        switch self {
+        case .queueFull, .tooManyErrands: .queueFull
+        case .tooLate, .deadlinePassed: .deadline
+        case .draining: .draining
+        case .frame(.tooLarge), .headTooLarge, .connectionBodies, .arena, .signature(.arena), .prediction(.arena),
+            .openInference(.arena):
+            .tooLarge
+        case .memoryFull: .memory
+        case .lease(.loading), .lease(.failed): .unavailable
+        case .lease: .unknownModel
+        case .http, .noTrailers, .unknownMethod, .timeout, .encoding, .binaryMetadata, .frame, .messageCount,
+            .prediction, .openInference, .health, .reflection, .signature, .feedback, .unknownService:
+            .badInput
+        case .run, .noProgress, .notHere, .errand: nil
         }
     }
 

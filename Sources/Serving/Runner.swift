@@ -2,6 +2,7 @@
 import Batching
 import HTTP2
 import Memory
+import Metrics
 import Reactor
 import Tensors
 
@@ -10,13 +11,15 @@ struct Runner: ~Copyable {
     /// A batch's inputs; empty between batches.
     private var arena: Arena
     private let tally: Tally
+    private let recorder: Recorder
     private let log: @Sendable (String) -> Void
     /// Why jobs were refused, by the number that stands in their outcomes.
     private(set) var refusals: [Refusal] = []
     /// Positions of the jobs that somebody still waits for.
     private var ready: [Int] = []
 
-    init(arenaBytesMax: Int, tally: Tally, log: @escaping @Sendable (String) -> Void) {
+    init(arenaBytesMax: Int, tally: Tally, recorder: Recorder, log: @escaping @Sendable (String) -> Void) {
+        self.recorder = recorder
         arena = Arena(firstChunkBytes: 64 << 10, bytesMax: arenaBytesMax)
         self.tally = tally
         self.log = log
@@ -90,15 +93,25 @@ struct Runner: ~Copyable {
     private mutating func alone(_ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64) {
         var began = began
         var (answered, rows, spent) = (0, 0, Int64(0))
+        var (alike, alikeRows) = (0, 0)
         for index in range {
             let position = ready[index]
+            let ownRows = Int(jobs[position].record.rows)
+            if ownRows != alikeRows {
+                recorder.ran(row: Int(servable.row), rows: alikeRows, times: alike)
+                (alike, alikeRows) = (0, ownRows)
+            }
+            alike += 1
+            jobs[position].record.ranFrom = began
+            jobs[position].record.batchRows = jobs[position].record.rows
             do throws(RunError) {
                 jobs[position].outcome = .outputs(
                     try servable.engine.run(jobs[position].work, in: &jobs[position].exchange.arena))
                 answered += 1
-                rows += jobs[position].rows ?? 1
+                rows += ownRows
                 guard servable.engine.isMeasured else { continue }
                 let now = Clock.now()
+                jobs[position].record.ranUntil = now
                 spent += now - began
                 servable.record(jobs[position].work, nanoseconds: now - began)
                 began = now
@@ -106,7 +119,14 @@ struct Runner: ~Copyable {
                 // What fails early says nothing of what a run takes.
                 jobs[position].outcome = refused(.run(error))
                 began = Clock.now()
+                jobs[position].record.ranUntil = began
             }
+        }
+        recorder.ran(row: Int(servable.row), rows: alikeRows, times: alike)
+        // What is not measured is not worth a look at the clock for each.
+        if !servable.engine.isMeasured {
+            let now = Clock.now()
+            for index in range { jobs[ready[index]].record.ranUntil = now }
         }
         servable.statistics.ran(calls: answered, rows: rows, runs: answered, nanoseconds: spent, at: began)
         servable.statistics.failed(calls: range.count - answered)
@@ -138,6 +158,12 @@ struct Runner: ~Copyable {
         servable.statistics.ran(
             calls: range.count, rows: rows, runs: 1, nanoseconds: (now - began) * Int64(range.count), at: now)
         tally.countBatch(calls: range.count)
+        recorder.ran(row: Int(servable.row), rows: rows)
+        for index in range {
+            jobs[ready[index]].record.ranFrom = began
+            jobs[ready[index]].record.ranUntil = now
+            jobs[ready[index]].record.batchRows = Int32(clamping: rows)
+        }
         return true
     }
 

@@ -1,6 +1,7 @@
 // Enters: a loaded model. Leaves: the model, and all that is known of how to run it.
 public import Batching
 public import Memory
+public import Metrics
 public import Rollout
 import Synchronization
 public import Tensors
@@ -19,6 +20,17 @@ public struct BatchingSettings: Sendable, Equatable {
     public var concurrency: Int?
 
     public init() {}
+}
+
+/// The rows of the metrics page in which a version's calls are counted, kept as long as anybody has this.
+public final class Series: Sendable {
+    public let version: Row
+    public let model: Row
+
+    public init(version: Row, model: Row) {
+        self.version = version
+        self.model = model
+    }
 }
 
 /// A model that can be leased: what runs it, what its runs cost, whether its calls may run together. Shared by all threads.
@@ -40,6 +52,11 @@ public final class Servable: Sendable {
     /// How its answers compare with the live version's, where it repeats its calls.
     public let compared = Lock(Comparison())
     public let statistics = Statistics()
+    /// Numbers of its rows in the metrics page.
+    let row: Int32
+    let modelRow: Int32
+    /// Where its calls are counted; `nil`: where those of no model are.
+    let series: Series?
     /// What ModelConfig answers, encoded.
     let modelConfig: OwnedBytes
     /// Calls and rows that wait for an executor or are with one.
@@ -54,9 +71,13 @@ public final class Servable: Sendable {
     private let drainRows = Atomic<Int>(0)
 
     public init(
-        name: String, engine: Engine, settings: BatchingSettings = BatchingSettings(), modelConfig: [UInt8] = []
+        name: String, engine: Engine, settings: BatchingSettings = BatchingSettings(), series: Series? = nil,
+        modelConfig: [UInt8] = []
     ) {
         self.name = name
+        self.series = series
+        row = Int32(series?.version.number ?? Page.unknownRow)
+        modelRow = Int32(series?.model.number ?? Page.unknownRow)
         self.modelConfig = OwnedBytes(modelConfig)
         self.engine = engine
         self.settings = settings
@@ -107,6 +128,9 @@ public final class Servable: Sendable {
         drainRows.store(rows, ordering: .relaxed)
         drainPicoseconds.store(CostTable.updated(old, rows: rows, nanoseconds: nanoseconds), ordering: .relaxed)
     }
+
+    /// Calls that wait for an executor or are with one.
+    public var callsWaiting: Int { waitingCalls.load(ordering: .relaxed) }
 
     /// As many calls wait as may.
     var isFull: Bool { waitingCalls.load(ordering: .relaxed) >= settings.queueMax }

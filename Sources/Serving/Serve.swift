@@ -2,6 +2,7 @@
 import GRPC
 import HTTP2
 import Memory
+import Metrics
 import OpenInference
 import PredictionAPI
 import Protobuf
@@ -125,6 +126,7 @@ extension Connection {
     /// One message of the reply.
     func send(_ exchange: Exchange, _ message: WireWriter) {
         var message = message
+        shard.rpcs[exchange.seat].record.responseBytes += Int64(message.count - headroomBytes)
         do throws(ArenaFull) {
             let pieces = try frame(&message, encoding: shard.rpcs[exchange.seat].replyEncoding, in: &exchange.arena)
             try session.send(exchange, pieces)
@@ -136,6 +138,7 @@ extension Connection {
     func finish(_ exchange: Exchange) {
         guard !shard.rpcs[exchange.seat].isOver else { return }
         shard.rpcs[exchange.seat].isOver = true
+        shard.rpcs[exchange.seat].record.code = UInt8(StatusCode.ok.rawValue)
         session.finish(exchange, trailers: shard.okTrailers)
     }
 
@@ -143,6 +146,7 @@ extension Connection {
     func refuse(_ exchange: Exchange, _ refusal: Refusal) {
         guard !shard.rpcs[exchange.seat].isOver else { return }
         shard.rpcs[exchange.seat].isOver = true
+        shard.rpcs[exchange.seat].record.note(refusal)
         // Who works on it need not begin.
         exchange.abandon()
         if let log = refusal.log { shard.log(log) }
@@ -188,6 +192,7 @@ extension Connection {
 
     /// The stream is gone, for whatever reason: nobody works for it any more.
     private func ended(_ exchange: Exchange) {
+        shard.count(shard.rpcs[exchange.seat], of: exchange)
         arenaBytes -= shard.rpcs[exchange.seat].arenaBytes
         if shard.rpcs[exchange.seat].watched != nil { shard.watchers.removeAll { $0.seat == exchange.seat } }
         if shard.rpcs[exchange.seat].isFollowed { unfollow(exchange) }

@@ -1,6 +1,7 @@
 // Enters: a configuration. Leaves: shards that serve, until they are drained.
 public import Experiments
 import Memory
+public import Metrics
 public import Models
 public import Reactor
 import Reflection
@@ -39,12 +40,15 @@ public struct ServerConfiguration: Sendable {
     public var desk: Desk?
     /// Which answers wait for a reward.
     public var exposures: Exposures
+    /// What it shows of itself, with a shard for each of `listeners`.
+    public var page: Page
     public var log: @Sendable (String) -> Void
 
     public init(
         limits: ServerLimits, models: Directory<Servable>, listeners: [[ServerListener]], desk: Desk? = nil,
-        exposures: Exposures = Exposures(), log: @escaping @Sendable (String) -> Void
+        exposures: Exposures = Exposures(), page: Page, log: @escaping @Sendable (String) -> Void
     ) {
+        self.page = page
         self.desk = desk
         self.exposures = exposures
         self.limits = limits
@@ -89,11 +93,11 @@ final class Shared: Sendable {
         var doors: [ShardDoor] = []
         for _ in configuration.listeners { doors.append(ShardDoor(wakeUp: try WakeUp())) }
         self.doors = doors
-        mirrors = try Mirrors()
+        mirrors = try Mirrors(configuration.page.common)
         awake = Atomic(doors.count)
         executors = try Executors(
             count: configuration.limits.executors, arenaBytesMax: configuration.limits.arenaBytesMax, tally: tally,
-            log: configuration.log)
+            recorder: configuration.page.common, log: configuration.log)
     }
 
     /// Shards that are not asleep.

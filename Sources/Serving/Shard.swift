@@ -1,6 +1,7 @@
 // Enters: readiness. Leaves: turns. One event loop on one core; it shares nothing and takes no lock.
 import HTTP2
 import Memory
+import Metrics
 import Models
 import Reactor
 import Synchronization
@@ -38,6 +39,10 @@ final class Shard {
     var gathered = Gathered()
     var round = Gathered()
     var runner: Runner
+    let recorder: Recorder
+    /// Calls that ended in this turn: when their answers left is known at its end.
+    var leaving: [CallRecord] = []
+    var ledger: CallLedger
     private(set) var memory = MemoryPressure.low
     /// Since when it has not slept.
     private var awakeSince: Int64 = 0
@@ -86,7 +91,10 @@ final class Shard {
         write = server.configuration.log
         state = server.state
         door = server.doors[number]
-        runner = Runner(arenaBytesMax: limits.arenaBytesMax, tally: server.tally, log: server.configuration.log)
+        recorder = server.configuration.page.recorder(shard: number)
+        ledger = CallLedger(recorder)
+        runner = Runner(
+            arenaBytesMax: limits.arenaBytesMax, tally: server.tally, recorder: recorder, log: server.configuration.log)
         now = Clock.now()
         random = SplitMix(seed: UInt64(bitPattern: now) &+ UInt64(number))
         wheel = TimerWheel(now: now)
@@ -132,6 +140,7 @@ final class Shard {
     private func turn() {
         let ready: Int
         let asked = Clock.now()
+        recorder.count(.workerBusy, point: WorkerPool.shard.index, asked - now)
         do throws(SystemError) {
             // Who has more to say goes on at once, after the others.
             if again.isEmpty && gathered.isEmpty {
@@ -166,6 +175,7 @@ final class Shard {
         // What came in is answered; now everything leaves, one write for each connection.
         for key in touched { depart(key) }
         touched.removeAll(keepingCapacity: true)
+        countLeaving()
     }
 
     /// To wake for each call that comes takes an executor that has no core of its own from its work each time, and most of what
@@ -292,6 +302,7 @@ final class Shard {
         try poller.add(connection.descriptor, key: key)
         if free.isEmpty { connections.append(connection) } else { connections[free.removeLast()] = connection }
         connectionCount += 1
+        recorder.count(.connections)
         touch(connection)
         lookAgain(connection, at: now + limits.handshakeNanoseconds)
     }
@@ -304,6 +315,8 @@ final class Shard {
         connections[seat] = nil
         free.append(seat)
         connectionCount -= 1
+        recorder.count(.connections, -1)
+        if case .http2 = ending { recorder.count(.goaways, point: GoawayReason.error.index) }
         if case .tls(let error) = ending { log("TLS: \(error)") }
     }
 
@@ -362,7 +375,7 @@ final class Shard {
             poller.remove(listener.listener.rawValue)
         }
         for case let connection? in connections {
-            connection.leave()
+            connection.leave(.drain)
             touch(connection)
         }
     }

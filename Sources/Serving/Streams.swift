@@ -83,6 +83,7 @@ extension Connection {
     /// A refusal takes its place among the answers.
     private func gather(_ message: ByteView, of exchange: Exchange, in dialect: Dialect) {
         var id = ByteView.empty
+        shard.record(message, of: exchange, began: shard.now)
         do throws(Refusal) {
             let call = try dialect.decode(message, in: &exchange.arena)
             id = call.id

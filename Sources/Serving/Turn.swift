@@ -3,6 +3,7 @@ import Experiments
 import GRPC
 import HTTP2
 import Memory
+import Metrics
 import Models
 import Reactor
 import Rollout
@@ -21,6 +22,7 @@ struct Gathered {
         let id: ByteView
         let exchange: Exchange
         let connection: UInt64
+        let record: CallRecord
     }
 
     /// The first `groupCount` are in use; the others keep their memory for the next turn.
@@ -101,6 +103,8 @@ extension Shard {
         }
         job.mirror?.object.hold()
         job.exchange.hold()
+        var job = job
+        begin(&job)
         gathered.append(job, isLong: isLong, isStream: rpcs[job.exchange.seat].method.shape != .unary)
     }
 
@@ -130,7 +134,10 @@ extension Shard {
     /// A stream's message that was refused before it had a model.
     func gather(_ refusal: Refusal, id: ByteView, of exchange: Exchange, connection: UInt64) {
         exchange.hold()
-        gathered.append(Gathered.Refused(refusal: refusal, id: id, exchange: exchange, connection: connection))
+        var record = rpcs[exchange.seat].record
+        record.note(refusal)
+        gathered.append(
+            Gathered.Refused(refusal: refusal, id: id, exchange: exchange, connection: connection, record: record))
     }
 
     /// Runs what was gathered, and answers in the order in which it came. What is long goes to the executors.
@@ -138,6 +145,7 @@ extension Shard {
         while !gathered.isEmpty {
             // To answer a stream may gather its next messages: those are the next round's.
             swap(&gathered, &round)
+            let gatheredAt = Clock.now()
             for group in 0..<round.groupCount {
                 round.run(
                     group, on: &runner, helpers: server.idleCores, budgetNanoseconds: limits.shardRunNanoseconds)
@@ -147,15 +155,20 @@ extension Shard {
                 switch place {
                 case .refused(let index):
                     let refused = round.refused[index]
-                    deliver(refused.exchange, refused.connection, .failure(refused.refusal), id: refused.id)
+                    deliver(
+                        refused.exchange, refused.connection, .failure(refused.refusal), id: refused.id, refused.record)
                 case .job(let group, let index):
-                    if index < round.groups[group].kept { deliver(round.groups[group].jobs[index]) }
+                    if index < round.groups[group].kept {
+                        deliver(round.groups[group].jobs[index], gathered: gatheredAt)
+                    }
                 }
             }
             for group in 0..<round.groupCount {
                 for job in round.groups[group].jobs[round.groups[group].kept...] {
                     if !round.groups[group].isLong { job.servable.submitted(job) }
-                    server.executors.submit(Ticket(job, from: door, now: now))
+                    let ticket = Ticket(job, from: door, now: now)
+                    ticket.job.record.gathered = gatheredAt
+                    server.executors.submit(ticket)
                     ticketsOut += 1
                 }
             }
@@ -171,21 +184,23 @@ extension Shard {
             guard let ticket = parcel as? Ticket else { preconditionFailure("a parcel of no kind that is known") }
             ticketsOut -= 1
             rpcs[ticket.job.exchange.seat].isWithExecutor = false
-            deliver(ticket.job, ticket.refusal)
+            deliver(ticket.job, gathered: ticket.job.record.gathered, ticket.refusal)
             ticket.job.servable.delivered()
         }
     }
 
-    private func deliver(_ job: Job, _ refusal: Refusal? = nil) {
+    private func deliver(_ job: Job, gathered: Int64, _ refusal: Refusal? = nil) {
+        var record = job.record
+        record.gathered = gathered
         if job.draw != .none { count(job, refusal) }
         if job.mirror != nil { mirror(job) }
         switch job.outcome {
         case .outputs(let outputs):
             let answer = Answer(provenance: job.provenance, id: job.id, outputs: outputs, form: job.form)
-            deliver(job.exchange, job.connection, .success(answer), id: job.id)
+            deliver(job.exchange, job.connection, .success(answer), id: job.id, record)
         case .refused(let number):
-            deliver(job.exchange, job.connection, .failure(refusal ?? runner.refusals[number]), id: job.id)
-        case .abandoned, .waiting: deliver(job.exchange, job.connection, nil, id: job.id)
+            deliver(job.exchange, job.connection, .failure(refusal ?? runner.refusals[number]), id: job.id, record)
+        case .abandoned, .waiting: deliver(job.exchange, job.connection, nil, id: job.id, record)
         }
     }
 
@@ -226,11 +241,15 @@ extension Shard {
     }
 
     /// `nil`: nobody waits for it any more.
-    private func deliver(_ exchange: Exchange, _ key: UInt64, _ result: Result<Answer, Refusal>?, id: ByteView) {
+    private func deliver(
+        _ exchange: Exchange, _ key: UInt64, _ result: Result<Answer, Refusal>?, id: ByteView, _ record: CallRecord
+    ) {
+        defer { if record.isStreamed { countStreamed(exchange, record, result) } }
         guard let connection = connection(key) else { return exchanges.release(orphan: exchange) }
         connection.session.release(exchange)
         touch(connection)
         guard let result, !rpcs[exchange.seat].isOver, !exchange.isClosed else { return }
+        rpcs[exchange.seat].record = record
         connection.deliver(exchange, result, id: id)
     }
 }

@@ -7,6 +7,7 @@ import Glibc
 import HTTP2
 import Logging
 import Memory
+import Metrics
 import Models
 import ONNX
 import Reactor
@@ -85,6 +86,22 @@ struct Serve: ParsableCommand {
             """, valueName: "on|off"))
     var probe: String?
     @Option(help: "How long such a trial may take. Default: 300.") var probeSeconds: String?
+    @Option(
+        help: ArgumentHelp(
+            """
+            The file, best in memory, through which vencejo-metrics and vencejo top see this server; off: none. Default: \
+            /dev/shm/vencejo-PORT.metrics, by the first --grpc.
+            """, valueName: "path"))
+    var metricsPage: String?
+    @Flag(help: "Do not start if that file cannot be had. Else the server warns, and serves without.")
+    var metricsRequired = false
+    @Option(
+        help: ArgumentHelp(
+            """
+            Boundaries (le) of latency histograms, in seconds; put that of your objective among them. Default: 0.0005 to 30 in \
+            15 steps.
+            """, valueName: "list"))
+    var latencyBounds: String?
     @Option(help: "The server's certificate chain (PEM); turns TLS on.") var tlsCertificate: String?
     @Option(help: "The certificate's private key (PEM).") var tlsKey: String?
     @Option(help: "Demand client certificates that this CA (PEM) has signed.") var tlsClientCa: String?
@@ -115,13 +132,15 @@ struct Serve: ParsableCommand {
         logger.logLevel = .info
         let log = logger
         let runtime = LazyRuntime { (threads) throws(Failure) in try self.runtime(settings, threads, log) }
-        let loader = VersionLoader(
-            repository: repository,
-            pairs: { (bytes, file) throws(ConfigurationError) in try modelYAML(bytes, file) },
-            prober: settings.probes ? Prober(settings) : nil,
-            runtime: { () throws(LoadError) in try runtime.forLoading() })
+        func loader(_ page: Page?) -> VersionLoader {
+            VersionLoader(
+                repository: repository,
+                pairs: { (bytes, file) throws(ConfigurationError) in try modelYAML(bytes, file) },
+                prober: settings.probes ? Prober(settings) : nil, page: page,
+                runtime: { () throws(LoadError) in try runtime.forLoading() })
+        }
         let scan = try scan(repository)
-        let plans = scan.models.map(loader.plan)
+        let plans = scan.models.map(loader(nil).plan)
         for problem in scan.problems + scan.models.flatMap(\.sentences) + plans.compactMap(\.note) {
             logger.warning("\(problem)")
         }
@@ -135,10 +154,12 @@ struct Serve: ParsableCommand {
         let desk = settings.control.isEmpty ? nil : Desk()
         let listeners = try listen(settings)
         if let warning { logger.warning("\(warning)") }
+        let started = Clock.wallMilliseconds()
+        let page = try page(settings, models: plans.count) { logger.warning("\($0)") }
         let server = try start(
             ServerConfiguration(
                 limits: settings.limits, models: directory, listeners: listeners, desk: desk,
-                exposures: exposures
+                exposures: exposures, page: page
             ) {
                 log.warning("\($0)")
             })
@@ -148,8 +169,8 @@ struct Serve: ParsableCommand {
             )
         }
         let control = ModelControl(
-            loader: loader, directory: directory, file: file, desired: desired, mode: settings.mode,
-            exposures: exposures,
+            loader: loader(page), directory: directory, file: file, desired: desired, mode: settings.mode,
+            exposures: exposures, page: page,
             hooks: ModelControl.Hooks(
                 spread: { server.spread($0) },
                 report: { report in
@@ -162,6 +183,7 @@ struct Serve: ParsableCommand {
                     if let note = report.note { log.warning("\(note)") }
                     if let text = report.log { log.error("model \(report.model), version \(report.version): \(text)") }
                 }))
+        try keepShowing(control, settings, startedMilliseconds: started)
         let watcher: Watcher? =
             settings.mode != .watch
             ? nil
@@ -194,6 +216,7 @@ struct Serve: ParsableCommand {
         _ = control.keepExperiments()
         control.leave()
         say("draining: open calls may end, at most \(settings.limits.drainNanoseconds / 1_000_000_000) s")
+        page.reach(.draining)
         server.drain()
         // A second signal ends at once: nobody blocks it any more.
         try? Thread.start("second-signal") {
@@ -201,6 +224,7 @@ struct Serve: ParsableCommand {
             Foundation.exit(1)
         }.detach()
         server.wait()
+        page.reach(.closed)
         let tally = server.tally
         say(
             "drained: \(tally[.expired]) calls expired before they ran, \(tally[.cancelled]) were cancelled before, "
@@ -281,6 +305,9 @@ struct Serve: ParsableCommand {
         if allowOlderOnnxruntime { flags[.allowOlderOnnxruntime] = ["true"] }
         set(.probe, probe)
         set(.probeSeconds, probeSeconds)
+        set(.metricsPage, metricsPage)
+        if metricsRequired { flags[.metricsRequired] = ["true"] }
+        set(.latencyBounds, latencyBounds)
         set(.tlsCertificate, tlsCertificate)
         set(.tlsKey, tlsKey)
         set(.tlsClientCA, tlsClientCa)

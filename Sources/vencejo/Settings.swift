@@ -2,6 +2,7 @@
 import Control
 import Foundation
 import HTTP2
+import Metrics
 import Reactor
 import Serving
 import TLS
@@ -35,6 +36,11 @@ struct Settings {
     var probes = true
     var probeSecondsMax = Self.probeSeconds
     static let probeSeconds = 300
+    /// Where others find what the server shows of itself.
+    var metrics = MetricsPlace.usual
+    /// Without it the server does not start.
+    var isMetricsRequired = false
+    var latencyBounds = Catalogue.latencyBounds
     var tls: ServerContext.Configuration?
     var limits = ServerLimits()
 
@@ -47,6 +53,9 @@ struct Settings {
         case allowOlderOnnxruntime = "allow_older_onnxruntime"
         case probe
         case probeSeconds = "probe_seconds"
+        case metricsPage = "metrics_page"
+        case metricsRequired = "metrics_required"
+        case latencyBounds = "latency_bounds"
         case tlsCertificate = "tls_certificate"
         case tlsKey = "tls_key"
         case tlsClientCA = "tls_client_ca"
@@ -86,6 +95,7 @@ struct Settings {
         if let value = one(.allowOlderOnnxruntime) { allowOlderOnnxRuntime = try Self.bool(value) }
         if let value = one(.probe) { probes = try Self.onOff(value) }
         if let value = one(.probeSeconds) { probeSecondsMax = try Self.integer(value, 1...86_400) }
+        try applyMetrics(one)
         if let value = one(.messageBytesMax) {
             limits.messageBytesMax = try Self.integer(value, 1024...2_000_000_000)
             limits.connectionBodyBytesMax = max(limits.connectionBodyBytesMax, 2 * limits.messageBytesMax)
@@ -144,6 +154,30 @@ struct Settings {
             }
             pollNanoseconds = try Self.seconds(value)
         }
+    }
+
+    private mutating func applyMetrics(_ one: (Key) -> Given?) throws(Failure) {
+        if let value = one(.metricsPage) {
+            guard !value.value.isEmpty else { throw .usage("\(value.origin) is empty: give a path, or off") }
+            metrics = value.value == "off" ? .none : .path(value.value)
+        }
+        if let value = one(.metricsRequired) {
+            isMetricsRequired = try Self.bool(value)
+            if isMetricsRequired && metrics == .none {
+                throw .usage("\(value.origin) is given with \(Key.metricsPage.flag) off: leave one of them out")
+            }
+        }
+        guard let value = one(.latencyBounds) else { return }
+        let bounds = value.value.split(separator: ",").map { Double($0.trimmingCharacters(in: .whitespaces)) }
+        let numbers = bounds.compactMap { $0 }
+        guard numbers.count == bounds.count, (1...64).contains(numbers.count),
+            numbers.allSatisfy({ (1e-6...3600).contains($0) }), zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 })
+        else {
+            throw .usage(
+                "\(value.origin): \"\(value.value)\" is not allowed; allowed are 1 to 64 numbers of seconds, each larger than "
+                    + "the one before, from 0.000001 to 3600, as 0.005,0.01,0.1")
+        }
+        latencyBounds = numbers
     }
 
     private mutating func applyTLS(_ one: (Key) -> Given?) throws(Failure) {
@@ -242,10 +276,11 @@ struct Settings {
                 let value = values.joined(separator: ", ")
                 throw .usage("\(file): the key \"\(name)\" (value \"\(value)\") is not known; allowed are \(known)")
             }
-            guard values.count == 1 || key == .grpc || key == .loadModel else {
+            guard values.count == 1 || key == .grpc || key == .loadModel || key == .latencyBounds else {
                 throw .usage("\(file): \(name): \(values.count) values are given; allowed is one")
             }
-            given[key] = values.map { Given(value: $0, origin: "\(file): \(name)") }
+            let joined = key == .latencyBounds ? [values.joined(separator: ",")] : values
+            given[key] = joined.map { Given(value: $0, origin: "\(file): \(name)") }
         }
         return given
     }

@@ -2,6 +2,7 @@
 import Foundation
 import Glibc
 import Memory
+import Metrics
 import Models
 import ONNX
 import Reactor
@@ -113,6 +114,9 @@ final class Workshop: Sendable {
     let spreads = Lock<[UInt64]>([])
     /// Done by whoever asks for the runtime: a load is under way then.
     let meanwhile = Lock<(@Sendable () throws(LoadError) -> Void)?>(nil)
+    let page = Page(
+        Product.catalogue(), Page.Size(shards: 1, models: 8, versions: 32),
+        Page.Origin(unixNanoseconds: 1, monotonicNanoseconds: 1, bootID: (0, 0), processID: 1))
     let loader: VersionLoader
     let control: ModelControl
     let plans: [ModelPlan]
@@ -123,7 +127,7 @@ final class Workshop: Sendable {
         spread: @escaping @Sendable (UInt64) -> Int64 = { _ in Clock.now() + 1 }
     ) throws {
         self.place = place
-        loader = VersionLoader(repository: try Repository(path: place.path), pairs: pairs) {
+        loader = VersionLoader(repository: try Repository(path: place.path), pairs: pairs, page: page) {
             [meanwhile] () throws(LoadError) in
             try meanwhile.withLock { $0 }?()
             return try Opened.runtime()
@@ -132,6 +136,7 @@ final class Workshop: Sendable {
         let file = keeps ? StateFile(place.state) : nil
         control = ModelControl(
             loader: loader, directory: directory, file: file, desired: try file?.read(), mode: mode,
+            page: page,
             hooks: ModelControl.Hooks(
                 spread: { [spreads] epoch in
                     spreads.withLock { $0.append(epoch) }

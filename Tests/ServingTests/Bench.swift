@@ -3,6 +3,7 @@ import Batching
 import Foundation
 import Identity
 import Memory
+import Metrics
 import ONNX
 import Tensors
 import Testing
@@ -84,6 +85,14 @@ enum Engines {
     static var identity: Engine { .identity(IdentityModel()) }
 }
 
+extension Page {
+    static func ofATest(shards: Int) -> Page {
+        Page(
+            Product.catalogue(), Size(shards: shards, models: 2, versions: 4),
+            Origin(unixNanoseconds: 1, monotonicNanoseconds: 1, bootID: (0, 0), processID: 1))
+    }
+}
+
 /// What came of a call.
 enum Outcome: Equatable {
     case outputs([Value])
@@ -101,6 +110,7 @@ final class Bench {
     let servable: Servable
     let tally = Tally()
     let log = Lines()
+    private let page = Page.ofATest(shards: 1)
     private let directory: Directory<Servable>
     private let pool = ExchangePool(arenaBytesMax: 8 << 20)
     private var exchanges: [Exchange] = []
@@ -114,7 +124,7 @@ final class Bench {
         standing.becomeReady(Version(of: "m", number: 1, servable, digest: []))
         standing.note(.promoted)
         directory = Directory([Entry(name: "m", standings: [standing], labels: [:])])
-        runner = Runner(arenaBytesMax: arenaBytesMax, tally: tally) { [log] in log.append($0) }
+        runner = Runner(arenaBytesMax: arenaBytesMax, tally: tally, recorder: page.recorder(shard: 0)) { [log] in log.append($0) }
     }
 
     /// The model is known: its rows are independent, and the more of them run together the cheaper they are.

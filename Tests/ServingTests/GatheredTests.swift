@@ -63,7 +63,7 @@ func theLatestSixteenGroupsAreSearched(between: Int) throws {
     var gathered = Gathered()
     let job = try bench.job(row(1))
     func refused(_ refusal: Refusal, _ id: StaticString) -> Gathered.Refused {
-        Gathered.Refused(refusal: refusal, id: ByteView(id), exchange: job.exchange, connection: 1)
+        Gathered.Refused(refusal: refusal, id: ByteView(id), exchange: job.exchange, connection: 1, record: job.record)
     }
     for _ in 0..<2 {
         gathered.append(refused(.noTrailers, "a"))

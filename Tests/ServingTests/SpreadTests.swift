@@ -25,7 +25,8 @@ func everyShardGoesByACommit(shards: Int) throws {
     let lines = Lines()
     let server = try Server(
         ServerConfiguration(
-            limits: ServerLimits(), models: directory, listeners: [[ServerListener]](repeating: [], count: shards)
+            limits: ServerLimits(), models: directory, listeners: [[ServerListener]](repeating: [], count: shards),
+            page: .ofATest(shards: shards)
         ) { lines.append($0) })
     #expect(server.spread(1) >= 0)
     var before: Weak?
