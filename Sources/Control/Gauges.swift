@@ -66,6 +66,10 @@ public final class Gauges {
     /// Rows of versions; and of models, with those of calls that name one and get no version.
     private var versions: [String: Shown] = [:]
     private var models: [String: Model] = [:]
+    private var queues: [(servable: Servable, row: Int)] = []
+    /// The commit that is shown, and how many versions were on their way out.
+    private var epoch: UInt64 = 0
+    private var drained = 0
     private var looks = 0
 
     /// `executors`, `shards`: how many threads there are.
@@ -87,6 +91,7 @@ public final class Gauges {
     public func look() {
         let now = Clock.wallMilliseconds() * 1_000_000
         showModels(now)
+        for (servable, row) in queues { recorder.set(.queueDepth, row: row, Double(servable.callsWaiting)) }
         recorder.set(.callMemory, Double(Ledger.bytes))
         recorder.set(.residentMemory, Double(ProcessMemory.residentBytes))
         if let cpu = try? Clock.processorNanoseconds() { recorder.set(.cpu, total: UInt64(max(0, cpu))) }
@@ -99,7 +104,11 @@ public final class Gauges {
 
     private func showModels(_ now: Int64) {
         let catalog = control.directory.catalog
-        recorder.set(.catalogEpoch, Double(catalog.epoch))
+        let draining = control.draining
+        guard catalog.epoch != epoch || draining.count != drained else { return }
+        (epoch, drained) = (catalog.epoch, draining.count)
+        recorder.set(.catalogEpoch, Double(epoch))
+        queues.removeAll()
         var versions: [String: Shown] = [:]
         var models: [String: Model] = [:]
         func row(_ model: String, _ version: Int64) -> Shown {
@@ -131,7 +140,7 @@ public final class Gauges {
                 let slot = standing.slot.map { Int($0.rawValue) } ?? 0
                 if let version = standing.version {
                     let servable = version.model
-                    recorder.set(.queueDepth, row: shown.row.number, Double(servable.callsWaiting))
+                    queues.append((servable, shown.row.number))
                     recorder.set(.queueCapacity, row: model.row.number, Double(servable.settings.queueMax))
                     let digest = version.digest.array
                     if shown.slot != slot || shown.digest != digest {
@@ -142,7 +151,7 @@ public final class Gauges {
                 versions["\(entry.name) \(standing.number)"] = shown
             }
         }
-        for (model, version) in control.draining where versions["\(model) \(version)"] == nil {
+        for (model, version) in draining where versions["\(model) \(version)"] == nil {
             show(.draining, row(model, version).row)
         }
         for (name, shown) in self.versions where versions[name] == nil {

@@ -14,10 +14,6 @@ public struct CallRecord: BitwiseCopyable, Sendable, Equatable {
     /// It was counted among those in flight.
     public var isInFlight = false
     public var rows: Int32 = 0
-    /// Rows that ran together with it.
-    public var batchRows: Int32 = 0
-    public var requestBytes: Int64 = 0
-    public var responseBytes: Int64 = 0
     /// Its first byte; when it was checked and ready to run; its run.
     public var began: Int64 = 0
     public var gathered: Int64 = 0
@@ -124,32 +120,40 @@ public final class Recorder: Sendable {
     }
 }
 
-/// Calls that came and went alike are written once: under load a turn's calls do.
-public struct CallLedger: ~Copyable {
-    private let recorder: Pinned<Recorder>
-    private var call = CallRecord()
-    private var count = 0
-    private var requestBytes: Int64 = 0
-    private var responseBytes: Int64 = 0
-
-    /// `recorder` is kept by who keeps this.
-    public init(_ recorder: Recorder) { self.recorder = Pinned(recorder) }
-
-    public mutating func ended(_ call: CallRecord, left: Int64) {
-        var alike = call
-        alike.requestBytes = 0
-        alike.responseBytes = 0
-        if count > 0, alike != self.call { flush(left: left) }
-        self.call = alike
-        count += 1
-        requestBytes += call.requestBytes
-        responseBytes += call.responseBytes
+/// Calls that ended in a turn, until it is known when their answers left. Those that came and went alike are written once: under
+/// load a turn's calls do.
+public struct LeavingCalls: ~Copyable {
+    private struct Alike: BitwiseCopyable {
+        let call: CallRecord
+        var count: Int
+        var requestBytes: Int64
+        var responseBytes: Int64
     }
 
-    public mutating func flush(left: Int64) {
-        guard count > 0 else { return }
-        recorder.object.ended(
-            call, left: left, times: count, requestBytes: requestBytes, responseBytes: responseBytes)
-        (count, requestBytes, responseBytes) = (0, 0, 0)
+    private var calls: [Alike] = []
+
+    public init() {}
+
+    public var isEmpty: Bool { calls.isEmpty }
+
+    public mutating func append(_ call: CallRecord, requestBytes: Int64, responseBytes: Int64) {
+        let last = calls.count - 1
+        if last >= 0, calls[last].call == call {
+            calls[last].count += 1
+            calls[last].requestBytes += requestBytes
+            calls[last].responseBytes += responseBytes
+        } else {
+            calls.append(Alike(call: call, count: 1, requestBytes: requestBytes, responseBytes: responseBytes))
+        }
+    }
+
+    /// Writes them; `left`: when the last byte of their answers did.
+    public mutating func left(_ left: Int64, to recorder: Recorder) {
+        for alike in calls {
+            recorder.ended(
+                alike.call, left: left, times: alike.count, requestBytes: alike.requestBytes,
+                responseBytes: alike.responseBytes)
+        }
+        calls.removeAll(keepingCapacity: true)
     }
 }

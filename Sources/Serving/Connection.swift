@@ -45,7 +45,7 @@ final class Connection {
     /// A call whose bytes are all here, as far as its model's door.
     func ask(_ exchange: Exchange, in dialect: Dialect) throws(Refusal) {
         guard let message = try message(of: exchange) else { return }  // gRPC: unframe, inflate
-        shard.record(message, of: exchange, began: exchange.openedNanoseconds)
+        shard.record(message, of: exchange, dialect.unary, began: exchange.openedNanoseconds)
         try gather(try dialect.decode(message, in: &exchange.arena), of: exchange)  // dialect → call
     }
 
@@ -56,7 +56,7 @@ final class Connection {
         try shard.gather(  // jobs → engine → outcomes, at the end of the turn or on an executor
             Job(
                 work, of: exchange, connection: key, call, lease, deadline: deadline(of: call, exchange),
-                arrived: shard.now, record: shard.rpcs[exchange.seat].record))
+                arrived: shard.now, record: shard.records[exchange.seat]))
     }
 
     /// A call whose model has run.

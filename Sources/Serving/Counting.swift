@@ -7,76 +7,115 @@ public import Metrics
 import Reactor
 import Tensors
 
+/// What is known of an exchange's call that has not ended; of a stream, of the message that was decoded last.
+struct CallInProgress: BitwiseCopyable {
+    var call = CallRecord()
+    var requestBytes: Int64 = 0
+    var responseBytes: Int64 = 0
+}
+
 extension Shard {
     /// A prediction's message is here; `began`: its first byte.
-    func record(_ message: ByteView, of exchange: Exchange, began: Int64) {
-        var record = CallRecord()
-        record.method = UInt8(rpcs[exchange.seat].method.prediction?.rawValue ?? 0)
+    func record(_ message: ByteView, of exchange: Exchange, _ method: PredictionMethod, began: Int64) {
+        var record = CallInProgress()
+        record.call.method = UInt8(method.rawValue)
+        record.call.began = began
         record.requestBytes = Int64(message.count)
-        record.began = began
-        rpcs[exchange.seat].record = record
+        records[exchange.seat] = record
     }
 
-    /// It is leased.
+    /// It is leased, and in flight from here on.
     func count(_ exchange: Exchange, with servable: Servable) {
-        rpcs[exchange.seat].record.row = servable.row
-        rpcs[exchange.seat].record.modelRow = servable.modelRow
+        records[exchange.seat].call.leased(row: servable.row, modelRow: servable.modelRow)
+        if servable.row != takenRow { countTaken() }
+        takenRow = servable.row
+        taken += 1
+    }
+
+    /// Those that were taken since it was last called.
+    func countTaken() {
+        guard taken > 0 else { return }
+        recorder.count(.inFlight, row: Int(takenRow), Int64(taken))
+        taken = 0
     }
 
     /// It names a model, and gets no version: it is counted with those of that model that had none.
     func countAside(_ exchange: Exchange, _ model: ByteView) {
-        rpcs[exchange.seat].record.row = Int32(server.configuration.page.versionlessRow(of: model))
-        rpcs[exchange.seat].record.modelRow = Int32(server.configuration.page.modelRow(of: model))
-    }
-
-    /// It was taken.
-    func begin(_ job: inout Job) {
-        job.record.isInFlight = true
-        rpcs[job.exchange.seat].record.isInFlight = true
-        recorder.count(.inFlight, row: Int(job.record.row))
+        records[exchange.seat].call.row = Int32(server.configuration.page.versionlessRow(of: model))
+        records[exchange.seat].call.modelRow = Int32(server.configuration.page.modelRow(of: model))
     }
 
     /// A stream is gone. A unary prediction is counted with it, whatever became of it; those of streams were before.
-    func count(_ rpc: RPC, of exchange: Exchange) {
+    func count(_ exchange: Exchange, _ method: Method) {
         guard exchange.headIsComplete else { return }
-        if rpc.method.prediction != nil && rpc.method.shape == .unary {
-            leaving.append(rpc.record)
-            if rpc.record.began == 0 {
-                leaving[leaving.count - 1].began = exchange.openedNanoseconds
-                leaving[leaving.count - 1].method = UInt8(rpc.method.prediction?.rawValue ?? 0)
+        let record = records[exchange.seat]
+        guard let prediction = method.prediction else {
+            return recorder.count(.rpcs, point: Int(method.rawValue) * grpcCodes.count + Int(record.call.code))
+        }
+        if prediction.isStreamed {
+            // What PredictMany answers at its end.
+            if record.responseBytes > 0 {
+                recorder.count(.responseBytes, row: Int(record.call.modelRow), record.responseBytes)
             }
-            return
+            return recorder.count(.rpcs, point: Int(method.rawValue) * grpcCodes.count + Int(record.call.code))
         }
-        if rpc.record.responseBytes > 0, rpc.method.prediction != nil {
-            recorder.count(.responseBytes, row: Int(rpc.record.modelRow), rpc.record.responseBytes)
+        if record.call.began == 0 {
+            // Its message never came, or was none.
+            records[exchange.seat].call.began = exchange.openedNanoseconds
+            records[exchange.seat].call.method = UInt8(prediction.rawValue)
         }
-        recorder.count(.rpcs, point: Int(rpc.method.rawValue) * grpcCodes.count + Int(rpc.record.code))
+        leaving.append(
+            records[exchange.seat].call, requestBytes: record.requestBytes, responseBytes: record.responseBytes)
     }
 
     /// A message of a stream got its answer, or its refusal, or nobody waits for it any more.
-    func countStreamed(_ exchange: Exchange, _ record: CallRecord, _ result: Result<Answer, Refusal>?) {
+    func countStreamed(
+        _ exchange: Exchange, _ record: CallRecord, _ result: Result<Answer, Refusal>?, requestBytes: Int32
+    ) {
         var record = record
         switch result {
         case .success: record.code = StatusCode.ok.rawValue
         case .failure(let refusal): record.note(refusal)
         case nil: break
         }
-        record.responseBytes = rpcs[exchange.seat].record.responseBytes
-        rpcs[exchange.seat].record.responseBytes = 0
-        leaving.append(record)
+        leaving.append(
+            record, requestBytes: Int64(requestBytes), responseBytes: records[exchange.seat].responseBytes)
+        records[exchange.seat].responseBytes = 0
     }
 
     /// The turn's answers have left.
     func countLeaving() {
-        guard !leaving.isEmpty else { return }
-        let left = Clock.now()
-        for record in leaving { ledger.ended(record, left: left) }
-        ledger.flush(left: left)
-        leaving.removeAll(keepingCapacity: true)
+        countTaken()
+        if !leaving.isEmpty { leaving.left(Clock.now(), to: recorder) }
     }
 }
 
 extension CallRecord {
+    init(_ job: Job, gathered: Int64) {
+        self.init()
+        row = job.servable.row
+        modelRow = job.servable.modelRow
+        method = job.method
+        isInFlight = true
+        rows = Int32(clamping: job.rows ?? 1)
+        began = job.arrived
+        self.gathered = gathered
+        ranFrom = job.ranFrom
+        ranUntil = job.ranUntil
+    }
+
+    /// What is known of it when it has run.
+    mutating func ran(_ record: CallRecord, began: Int64) {
+        self = record
+        self.began = began
+    }
+
+    mutating func leased(row: Int32, modelRow: Int32) {
+        self.row = row
+        self.modelRow = modelRow
+        isInFlight = true
+    }
+
     /// It is one message of a stream.
     var isStreamed: Bool { PredictionMethod(rawValue: Int(method))?.isStreamed ?? false }
 
@@ -87,7 +126,7 @@ extension CallRecord {
 }
 
 extension PredictionMethod {
-    fileprivate var isStreamed: Bool { self != .predict && self != .modelInfer }
+    var isStreamed: Bool { self != .predict && self != .modelInfer }
 }
 
 extension Method {

@@ -1,6 +1,7 @@
 // Enters: a message. Leaves: a call; and back. The two dialects in which a prediction can be asked for.
 import GRPC
 import Memory
+import Metrics
 import OpenInference
 import PredictionAPI
 import Protobuf
@@ -8,6 +9,8 @@ import Tensors
 
 enum Dialect {
     case prediction, openInference
+
+    var unary: PredictionMethod { self == .prediction ? .predict : .modelInfer }
 
     func decode(_ message: ByteView, in arena: inout Arena) throws(Refusal) -> Call {
         switch self {

@@ -41,16 +41,22 @@ struct Job: BitwiseCopyable {
     let mirror: Pinned<Servable>?
     /// When it was complete, on the shard's clock.
     let arrived: Int64
-    /// What is counted of it.
-    var record: CallRecord
+    /// A number of `PredictionMethod`; and the bytes of its message.
+    let method: UInt8
+    let requestBytes: Int32
+    /// Its run, alone or with others; 0: it did not come so far.
+    var ranFrom: Int64 = 0
+    var ranUntil: Int64 = 0
+    /// Rows that ran together with it.
+    var batchRows: Int32 = 0
     var outcome = Outcome.waiting
 
     init(
         _ work: Work, of exchange: Exchange, connection: UInt64, _ call: Call, _ lease: Lease<Servable>,
-        deadline: Int64, arrived: Int64, record: CallRecord = CallRecord()
+        deadline: Int64, arrived: Int64, record: CallInProgress = CallInProgress()
     ) {
-        self.record = record
-        self.record.rows = Int32(clamping: work.rows ?? 1)
+        method = record.call.method
+        requestBytes = Int32(truncatingIfNeeded: record.requestBytes)
         pinnedExchange = Pinned(exchange)
         self.connection = connection
         pinnedServable = lease.model

@@ -10,8 +10,11 @@ final class Ticket: Parcel, @unchecked Sendable {
     var refusal: Refusal?
     let shard: ShardDoor
     let submittedNanoseconds: Int64
+    /// When it was ready to run.
+    let gatheredNanoseconds: Int64
 
-    init(_ job: Job, from shard: ShardDoor, now: Int64) {
+    init(_ job: Job, from shard: ShardDoor, now: Int64, gathered: Int64) {
+        gatheredNanoseconds = gathered
         self.job = job
         self.shard = shard
         submittedNanoseconds = now

@@ -2,7 +2,6 @@
 import GRPC
 import HTTP2
 import Memory
-import Metrics
 import PredictionAPI
 
 /// What the corridor knows of one exchange beyond HTTP/2: the gRPC call that it carries.
@@ -26,8 +25,6 @@ struct RPC {
     var isFollowed = false
     /// Health.Watch: what was told last, and the service.
     var watched: Watch?
-    /// What is counted of it when it has ended; of a stream, of the message that was decoded last.
-    var record = CallRecord()
     /// PredictMany: the answers so far.
     var many: PredictManyResponse?
 

@@ -38,7 +38,8 @@ struct Runner: ~Copyable {
         let canBatch = servable.trust.canBatch && jobs[0].rows != nil
         var first = 0
         while first < ready.count {
-            var end = first + 1
+            // What is not measured takes no time in which a deadline could pass.
+            var end = servable.engine.isMeasured ? first + 1 : ready.count
             if canBatch && ready.count - first > 1 {
                 let wanted = servable.costs.rows(waiting: rows, rowsMax: servable.settings.rowsMax)
                 var taken = jobs[ready[first]].rows ?? 0
@@ -96,14 +97,14 @@ struct Runner: ~Copyable {
         var (alike, alikeRows) = (0, 0)
         for index in range {
             let position = ready[index]
-            let ownRows = Int(jobs[position].record.rows)
+            let ownRows = jobs[position].rows ?? 1
             if ownRows != alikeRows {
                 recorder.ran(row: Int(servable.row), rows: alikeRows, times: alike)
                 (alike, alikeRows) = (0, ownRows)
             }
             alike += 1
-            jobs[position].record.ranFrom = began
-            jobs[position].record.batchRows = jobs[position].record.rows
+            jobs[position].ranFrom = began
+            jobs[position].batchRows = Int32(clamping: ownRows)
             do throws(RunError) {
                 jobs[position].outcome = .outputs(
                     try servable.engine.run(jobs[position].work, in: &jobs[position].exchange.arena))
@@ -111,7 +112,7 @@ struct Runner: ~Copyable {
                 rows += ownRows
                 guard servable.engine.isMeasured else { continue }
                 let now = Clock.now()
-                jobs[position].record.ranUntil = now
+                jobs[position].ranUntil = now
                 spent += now - began
                 servable.record(jobs[position].work, nanoseconds: now - began)
                 began = now
@@ -119,14 +120,14 @@ struct Runner: ~Copyable {
                 // What fails early says nothing of what a run takes.
                 jobs[position].outcome = refused(.run(error))
                 began = Clock.now()
-                jobs[position].record.ranUntil = began
+                jobs[position].ranUntil = began
             }
         }
         recorder.ran(row: Int(servable.row), rows: alikeRows, times: alike)
         // What is not measured is not worth a look at the clock for each.
         if !servable.engine.isMeasured {
             let now = Clock.now()
-            for index in range { jobs[ready[index]].record.ranUntil = now }
+            for index in range { jobs[ready[index]].ranUntil = now }
         }
         servable.statistics.ran(calls: answered, rows: rows, runs: answered, nanoseconds: spent, at: began)
         servable.statistics.failed(calls: range.count - answered)
@@ -160,9 +161,9 @@ struct Runner: ~Copyable {
         tally.countBatch(calls: range.count)
         recorder.ran(row: Int(servable.row), rows: rows)
         for index in range {
-            jobs[ready[index]].record.ranFrom = began
-            jobs[ready[index]].record.ranUntil = now
-            jobs[ready[index]].record.batchRows = Int32(clamping: rows)
+            jobs[ready[index]].ranFrom = began
+            jobs[ready[index]].ranUntil = now
+            jobs[ready[index]].batchRows = Int32(clamping: rows)
         }
         return true
     }

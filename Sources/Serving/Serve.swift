@@ -126,7 +126,7 @@ extension Connection {
     /// One message of the reply.
     func send(_ exchange: Exchange, _ message: WireWriter) {
         var message = message
-        shard.rpcs[exchange.seat].record.responseBytes += Int64(message.count - headroomBytes)
+        shard.records[exchange.seat].responseBytes += Int64(message.count - headroomBytes)
         do throws(ArenaFull) {
             let pieces = try frame(&message, encoding: shard.rpcs[exchange.seat].replyEncoding, in: &exchange.arena)
             try session.send(exchange, pieces)
@@ -138,7 +138,7 @@ extension Connection {
     func finish(_ exchange: Exchange) {
         guard !shard.rpcs[exchange.seat].isOver else { return }
         shard.rpcs[exchange.seat].isOver = true
-        shard.rpcs[exchange.seat].record.code = UInt8(StatusCode.ok.rawValue)
+        shard.records[exchange.seat].call.code = StatusCode.ok.rawValue
         session.finish(exchange, trailers: shard.okTrailers)
     }
 
@@ -146,7 +146,7 @@ extension Connection {
     func refuse(_ exchange: Exchange, _ refusal: Refusal) {
         guard !shard.rpcs[exchange.seat].isOver else { return }
         shard.rpcs[exchange.seat].isOver = true
-        shard.rpcs[exchange.seat].record.note(refusal)
+        shard.records[exchange.seat].call.note(refusal)
         // Who works on it need not begin.
         exchange.abandon()
         if let log = refusal.log { shard.log(log) }
@@ -192,12 +192,13 @@ extension Connection {
 
     /// The stream is gone, for whatever reason: nobody works for it any more.
     private func ended(_ exchange: Exchange) {
-        shard.count(shard.rpcs[exchange.seat], of: exchange)
+        shard.count(exchange, shard.rpcs[exchange.seat].method)
         arenaBytes -= shard.rpcs[exchange.seat].arenaBytes
         if shard.rpcs[exchange.seat].watched != nil { shard.watchers.removeAll { $0.seat == exchange.seat } }
         if shard.rpcs[exchange.seat].isFollowed { unfollow(exchange) }
         shard.rpcs[exchange.seat] = RPC()
         shard.rpcs[exchange.seat].isOver = true
+        shard.records[exchange.seat] = CallInProgress()
     }
 }
 

@@ -41,8 +41,12 @@ final class Shard {
     var runner: Runner
     let recorder: Recorder
     /// Calls that ended in this turn: when their answers left is known at its end.
-    var leaving: [CallRecord] = []
-    var ledger: CallLedger
+    var leaving = LeavingCalls()
+    /// Calls of one version that were taken in this turn and are not counted yet.
+    var takenRow: Int32 = 0
+    var taken = 0
+    /// What is counted of each exchange's call, by the exchange's seat.
+    var records: [CallInProgress] = []
     private(set) var memory = MemoryPressure.low
     /// Since when it has not slept.
     private var awakeSince: Int64 = 0
@@ -92,7 +96,6 @@ final class Shard {
         state = server.state
         door = server.doors[number]
         recorder = server.configuration.page.recorder(shard: number)
-        ledger = CallLedger(recorder)
         runner = Runner(
             arenaBytesMax: limits.arenaBytesMax, tally: server.tally, recorder: recorder, log: server.configuration.log)
         now = Clock.now()
@@ -322,7 +325,10 @@ final class Shard {
 
     /// Each exchange that has begun gets the corridor's place for it, also one whose head is not whole yet, or never will be.
     func admit() {
-        while rpcs.count < exchanges.seats { rpcs.append(RPC()) }
+        while rpcs.count < exchanges.seats {
+            rpcs.append(RPC())
+            records.append(CallInProgress())
+        }
     }
 
     /// A line for the log; a flood of them is cut, and counted.

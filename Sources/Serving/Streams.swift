@@ -2,6 +2,7 @@
 import GRPC
 import HTTP2
 import Memory
+import Metrics
 import OpenInference
 import PredictionAPI
 import Protobuf
@@ -72,8 +73,9 @@ extension Connection {
 
     private func handle(_ message: ByteView, of exchange: Exchange, _ method: Method) throws(Refusal) {
         switch method {
-        case .predictStream, .predictMany: gather(message, of: exchange, in: .prediction)
-        case .modelStreamInfer: gather(message, of: exchange, in: .openInference)
+        case .predictStream: gather(message, of: exchange, .predictStream, in: .prediction)
+        case .predictMany: gather(message, of: exchange, .predictMany, in: .prediction)
+        case .modelStreamInfer: gather(message, of: exchange, .modelStreamInfer, in: .openInference)
         default:
             begin(exchange)
             send(exchange, try reflect(message, in: &exchange.arena))
@@ -81,9 +83,11 @@ extension Connection {
     }
 
     /// A refusal takes its place among the answers.
-    private func gather(_ message: ByteView, of exchange: Exchange, in dialect: Dialect) {
+    private func gather(
+        _ message: ByteView, of exchange: Exchange, _ method: PredictionMethod, in dialect: Dialect
+    ) {
         var id = ByteView.empty
-        shard.record(message, of: exchange, began: shard.now)
+        shard.record(message, of: exchange, method, began: shard.now)
         do throws(Refusal) {
             let call = try dialect.decode(message, in: &exchange.arena)
             id = call.id

@@ -23,6 +23,7 @@ struct Gathered {
         let exchange: Exchange
         let connection: UInt64
         let record: CallRecord
+        let requestBytes: Int32
     }
 
     /// The first `groupCount` are in use; the others keep their memory for the next turn.
@@ -103,8 +104,6 @@ extension Shard {
         }
         job.mirror?.object.hold()
         job.exchange.hold()
-        var job = job
-        begin(&job)
         gathered.append(job, isLong: isLong, isStream: rpcs[job.exchange.seat].method.shape != .unary)
     }
 
@@ -134,10 +133,12 @@ extension Shard {
     /// A stream's message that was refused before it had a model.
     func gather(_ refusal: Refusal, id: ByteView, of exchange: Exchange, connection: UInt64) {
         exchange.hold()
-        var record = rpcs[exchange.seat].record
+        var record = records[exchange.seat].call
         record.note(refusal)
         gathered.append(
-            Gathered.Refused(refusal: refusal, id: id, exchange: exchange, connection: connection, record: record))
+            Gathered.Refused(
+                refusal: refusal, id: id, exchange: exchange, connection: connection, record: record,
+                requestBytes: Int32(truncatingIfNeeded: records[exchange.seat].requestBytes)))
     }
 
     /// Runs what was gathered, and answers in the order in which it came. What is long goes to the executors.
@@ -156,7 +157,8 @@ extension Shard {
                 case .refused(let index):
                     let refused = round.refused[index]
                     deliver(
-                        refused.exchange, refused.connection, .failure(refused.refusal), id: refused.id, refused.record)
+                        refused.exchange, refused.connection, .failure(refused.refusal), id: refused.id, refused.record,
+                        requestBytes: refused.requestBytes)
                 case .job(let group, let index):
                     if index < round.groups[group].kept {
                         deliver(round.groups[group].jobs[index], gathered: gatheredAt)
@@ -166,9 +168,7 @@ extension Shard {
             for group in 0..<round.groupCount {
                 for job in round.groups[group].jobs[round.groups[group].kept...] {
                     if !round.groups[group].isLong { job.servable.submitted(job) }
-                    let ticket = Ticket(job, from: door, now: now)
-                    ticket.job.record.gathered = gatheredAt
-                    server.executors.submit(ticket)
+                    server.executors.submit(Ticket(job, from: door, now: now, gathered: gatheredAt))
                     ticketsOut += 1
                 }
             }
@@ -184,23 +184,25 @@ extension Shard {
             guard let ticket = parcel as? Ticket else { preconditionFailure("a parcel of no kind that is known") }
             ticketsOut -= 1
             rpcs[ticket.job.exchange.seat].isWithExecutor = false
-            deliver(ticket.job, gathered: ticket.job.record.gathered, ticket.refusal)
+            deliver(ticket.job, gathered: ticket.gatheredNanoseconds, ticket.refusal)
             ticket.job.servable.delivered()
         }
     }
 
     private func deliver(_ job: Job, gathered: Int64, _ refusal: Refusal? = nil) {
-        var record = job.record
-        record.gathered = gathered
+        let record = CallRecord(job, gathered: gathered)
         if job.draw != .none { count(job, refusal) }
         if job.mirror != nil { mirror(job) }
         switch job.outcome {
         case .outputs(let outputs):
             let answer = Answer(provenance: job.provenance, id: job.id, outputs: outputs, form: job.form)
-            deliver(job.exchange, job.connection, .success(answer), id: job.id, record)
+            deliver(job.exchange, job.connection, .success(answer), id: job.id, record, requestBytes: job.requestBytes)
         case .refused(let number):
-            deliver(job.exchange, job.connection, .failure(refusal ?? runner.refusals[number]), id: job.id, record)
-        case .abandoned, .waiting: deliver(job.exchange, job.connection, nil, id: job.id, record)
+            deliver(
+                job.exchange, job.connection, .failure(refusal ?? runner.refusals[number]), id: job.id, record,
+                requestBytes: job.requestBytes)
+        case .abandoned, .waiting:
+            deliver(job.exchange, job.connection, nil, id: job.id, record, requestBytes: job.requestBytes)
         }
     }
 
@@ -242,14 +244,17 @@ extension Shard {
 
     /// `nil`: nobody waits for it any more.
     private func deliver(
-        _ exchange: Exchange, _ key: UInt64, _ result: Result<Answer, Refusal>?, id: ByteView, _ record: CallRecord
+        _ exchange: Exchange, _ key: UInt64, _ result: Result<Answer, Refusal>?, id: ByteView, _ record: CallRecord,
+        requestBytes: Int32
     ) {
-        defer { if record.isStreamed { countStreamed(exchange, record, result) } }
+        defer { if record.isStreamed { countStreamed(exchange, record, result, requestBytes: requestBytes) } }
         guard let connection = connection(key) else { return exchanges.release(orphan: exchange) }
         connection.session.release(exchange)
         touch(connection)
         guard let result, !rpcs[exchange.seat].isOver, !exchange.isClosed else { return }
-        rpcs[exchange.seat].record = record
+        // Of a unary call it is the stream's first byte.
+        let began = record.isStreamed ? record.began : records[exchange.seat].call.began
+        records[exchange.seat].call.ran(record, began: began)
         connection.deliver(exchange, result, id: id)
     }
 }

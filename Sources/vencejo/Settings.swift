@@ -171,7 +171,8 @@ struct Settings {
         let bounds = value.value.split(separator: ",").map { Double($0.trimmingCharacters(in: .whitespaces)) }
         let numbers = bounds.compactMap { $0 }
         guard numbers.count == bounds.count, (1...64).contains(numbers.count),
-            numbers.allSatisfy({ (1e-6...3600).contains($0) }), zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 })
+            numbers.allSatisfy({ (1e-6...3600).contains($0) }),
+            zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 })
         else {
             throw .usage(
                 "\(value.origin): \"\(value.value)\" is not allowed; allowed are 1 to 64 numbers of seconds, each larger than "

@@ -124,7 +124,9 @@ final class Bench {
         standing.becomeReady(Version(of: "m", number: 1, servable, digest: []))
         standing.note(.promoted)
         directory = Directory([Entry(name: "m", standings: [standing], labels: [:])])
-        runner = Runner(arenaBytesMax: arenaBytesMax, tally: tally, recorder: page.recorder(shard: 0)) { [log] in log.append($0) }
+        runner = Runner(arenaBytesMax: arenaBytesMax, tally: tally, recorder: page.recorder(shard: 0)) { [log] in
+            log.append($0)
+        }
     }
 
     /// The model is known: its rows are independent, and the more of them run together the cheaper they are.
