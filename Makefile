@@ -11,7 +11,7 @@ interop := Tests/Interop/grpc-swift
 strict := --explicit-target-dependency-import-check error
 export VENCEJO_ONNXRUNTIME ?= $(CURDIR)/$(venv)/lib/libonnxruntime.so
 
-.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios swaps idle soak clean packages interop
+.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios swaps idle soak clean packages monitors interop
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 20
@@ -20,7 +20,7 @@ serve: build $(venv)/ready ## Serve the sample models on 127.0.0.1:8001
 	@echo; sed 's/^/    /' Tests/Demo/calls.txt; echo
 	exec .build/release/vencejo serve --repository $(fixtures)/models --control 127.0.0.1:8002 --state .build/state.json
 
-test: build interop $(venv)/ready ## Run all tests
+test: build interop monitors $(venv)/ready ## Run all tests
 	@echo "==> what is generated is what its sources say"
 	proto/check.sh
 	$(python) $(fixtures)/make_messages.py --check
@@ -48,7 +48,7 @@ sanitize-asan: sanitizer := address
 sanitize-tsan: sanitizer := thread
 sanitize-asan sanitize-tsan: export ASAN_OPTIONS := allocator_may_return_null=1
 sanitize-asan sanitize-tsan: export TSAN_OPTIONS := allocator_may_return_null=1
-sanitize-asan sanitize-tsan: sanitize-%: packages $(venv)/ready
+sanitize-asan sanitize-tsan: sanitize-%: packages monitors $(venv)/ready
 	@echo "==> $(sanitizer) sanitizer"
 	ASAN_OPTIONS=$$ASAN_OPTIONS:detect_leaks=0 swift test $(strict) --sanitize=$(sanitizer) --scratch-path .build-$*
 	VENCEJO_BIN=.build-$*/debug/vencejo $(python) -m pytest Tests/SystemTests --ignore Tests/SystemTests/test_grpc_swift.py
@@ -75,6 +75,10 @@ clean: ## Remove all that was built, the Python environment too
 
 packages:
 	@.ci/packages
+
+# Prometheus and Alertmanager with promtool and amtool, for the tests of k8s/monitoring.
+monitors: packages
+	@.ci/packages prometheus prometheus-alertmanager
 
 # Python's packages, and ONNX Runtime's library from among them.
 $(venv)/ready: Tests/SystemTests/requirements.txt | packages
