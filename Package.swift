@@ -53,7 +53,7 @@ func tests(_ name: String, _ more: [String] = []) -> Target {
 let ground = ["Memory", "Tensors", "Protobuf", "Crypto"]
 let rooms = [
     "Reactor", "TLS", "HTTP2", "GRPC", "PredictionAPI", "OpenInference", "Health", "Reflection", "Models", "Repository",
-    "Batching", "Rollout", "Experiments", "Metrics", "Identity", "ONNX",
+    "Batching", "Rollout", "Experiments", "Metrics", "Tracing", "Identity", "ONNX",
 ]
 
 let package = Package(
@@ -76,7 +76,7 @@ let package = Package(
         room("Reactor", door: "CLinux"), room("TLS", door: "CSSL"), room("HTTP2", door: "CNghttp2"),
         room("GRPC", door: "CZlib"), room("PredictionAPI"), room("OpenInference"), room("Health"), room("Reflection"),
         room("Models"), room("Repository", door: "CFiles"), room("Batching"), room("Rollout"), room("Experiments"),
-        room("Metrics"), room("Identity"), room("ONNX", door: "COnnxRuntime"),
+        room("Metrics"), room("Tracing"), room("Identity"), room("ONNX", door: "COnnxRuntime"),
         // 3 corridor
         //   Control loads what Serving leases: it knows the corridor, the corridor does not know it.
         ground("Serving", ground + rooms), ground("Control", ground + rooms + ["Serving"]),
@@ -108,7 +108,8 @@ let package = Package(
         tests("Health", ["Memory"]), tests("Reflection", ["Memory"]), tests("Models", ["Memory", "Tensors"]),
         tests("Repository", ["Crypto", "Memory", "Tensors"]), tests("Batching", ["Memory", "Tensors"]),
         tests("Rollout", ["Memory", "Tensors"]), tests("Experiments", ["Memory"]),
-        tests("Metrics", ["Memory"]), tests("Identity", ["Memory", "Tensors"]),
+        tests("Metrics", ["Memory"]), tests("Tracing", ["Memory", "Protobuf"]),
+        tests("Identity", ["Memory", "Tensors"]),
         tests("ONNX", ["Memory", "Tensors"]),
         tests("Serving", ground + rooms), tests("Control", ground + rooms + ["Serving"]),
         tests("Bench", ["Memory", "Tensors", "GRPC", "PredictionAPI", "OpenInference"]),

@@ -80,9 +80,21 @@ public import Memory
 
     /// A double; zero, but not minus zero, is left out.
     public mutating func double(_ field: Int, _ value: Double, in arena: inout Arena) throws(ArenaFull) {
-        guard value.bitPattern != 0 else { return }
+        try fixed64(field, value.bitPattern, in: &arena)
+    }
+
+    /// Eight bytes; zero is left out.
+    public mutating func fixed64(_ field: Int, _ value: UInt64, in arena: inout Arena) throws(ArenaFull) {
+        guard value != 0 else { return }
         try tag(field, .fixed64, in: &arena)
-        for byte in 0..<8 { try buffer.append(UInt8(truncatingIfNeeded: value.bitPattern >> (8 * byte)), in: &arena) }
+        for byte in 0..<8 { try buffer.append(UInt8(truncatingIfNeeded: value >> (8 * byte)), in: &arena) }
+    }
+
+    /// Four bytes; zero is left out.
+    public mutating func fixed32(_ field: Int, _ value: UInt32, in arena: inout Arena) throws(ArenaFull) {
+        guard value != 0 else { return }
+        try tag(field, .fixed32, in: &arena)
+        for byte in 0..<4 { try buffer.append(UInt8(truncatingIfNeeded: value >> (8 * byte)), in: &arena) }
     }
 
     public mutating func bool(_ field: Int, _ value: Bool, in arena: inout Arena) throws(ArenaFull) {
