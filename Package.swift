@@ -108,7 +108,7 @@ let package = Package(
         tests("Health", ["Memory"]), tests("Reflection", ["Memory"]), tests("Models", ["Memory", "Tensors"]),
         tests("Repository", ["Crypto", "Memory", "Tensors"]), tests("Batching", ["Memory", "Tensors"]),
         tests("Rollout", ["Memory", "Tensors"]), tests("Experiments", ["Memory"]),
-        tests("Metrics", ["Memory"]), tests("Tracing", ["Memory", "Protobuf"]),
+        tests("Metrics", ["Memory", "Tensors", "Protobuf"]), tests("Tracing", ["Memory", "Protobuf"]),
         tests("Identity", ["Memory", "Tensors"]),
         tests("ONNX", ["Memory", "Tensors"]),
         tests("Serving", ground + rooms), tests("Control", ground + rooms + ["Serving"]),

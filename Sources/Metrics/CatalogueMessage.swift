@@ -72,7 +72,10 @@ enum CatalogueMessage {
         } catch {
             return nil
         }
-        guard families.reduce(0, { $0 + $1.cells }) <= 1 << 24 else { return nil }
+        var names = Set<String>()
+        guard families.reduce(0, { $0 + $1.cells }) <= 1 << 24,
+            families.allSatisfy({ $0.sampleNames.allSatisfy { names.insert($0).inserted } })
+        else { return nil }
         return Catalogue(families)
     }
 
@@ -102,7 +105,9 @@ enum CatalogueMessage {
             default: break
             }
         }
-        guard let kind, let scope, name.isMetricName, unit.isEmpty || unit.isMetricName, divisor.isFinite, divisor > 0,
+        guard let kind, let scope, name.isMetricName, !name.isReaders,
+            unit.isEmpty || unit.isMetricName && name.hasSuffix("_" + unit),
+            divisor.isFinite, divisor > 0, Set(labels.map(\.name)).count == labels.count,
             labels.allSatisfy({ $0.values.count <= 4096 }),
             labels.reduce(1, { min($0 * $1.values.count, 1 << 21) }) <= 1 << 20
         else { return nil }
@@ -115,7 +120,7 @@ enum CatalogueMessage {
             let names = (numbers[10] ?? []).map(Double.init(bitPattern:))
             guard !bounds.isEmpty, bounds.isAscending, classic.isAscending, native.isAscending,
                 (classic + native).allSatisfy({ $0 < bounds.count }), names.count == classic.count,
-                names.allSatisfy(\.isFinite), names.isAscending, (-4...8).contains(schema),
+                names.allSatisfy(\.isFinite), names.isAscending, names.first ?? 0 >= 0, (-4...8).contains(schema),
                 (-100_000...100_000).contains(firstExponent)
             else { return nil }
             buckets = Buckets(
@@ -143,14 +148,29 @@ enum CatalogueMessage {
             default: break
             }
         }
-        guard label.name.isMetricName, !label.values.isEmpty, label.expected.count == label.values.count else {
-            return nil
-        }
+        guard label.name.isMetricName, !["model", "version", "le"].contains(label.name), !label.name.hasPrefix("__"),
+            !label.values.isEmpty, label.expected.count == label.values.count,
+            Set(label.values).count == label.values.count
+        else { return nil }
         return label
     }
 }
 
+extension Family {
+    /// What its samples are called in one format or another.
+    fileprivate var sampleNames: [String] {
+        switch kind {
+        case .level, .gauge: [name]
+        case .counter: [name, name + "_total", name + "_created"]
+        case .histogram: [name, name + "_bucket", name + "_sum", name + "_count", name + "_created"]
+        }
+    }
+}
+
 extension String {
+    /// The reader of a page says these itself.
+    fileprivate var isReaders: Bool { self == "vencejo_up" || hasPrefix("vencejo_agent_") || hasSuffix("_info") }
+
     /// What may be the name of a metric or a label: letters, digits and underscores, no digit first.
     var isMetricName: Bool {
         !isEmpty && utf8.count <= 200 && !(0x30...0x39).contains(utf8.first ?? 0)

@@ -50,15 +50,27 @@ struct ShownHistogram {
 
     var counts: ArraySlice<UInt64> { cells.dropLast() }
     /// Never stored: it is what the buckets hold, also when their writer was killed between two of its stores.
-    var count: UInt64 { counts.reduce(0, &+) }
+    var count: UInt64 { counts.reduce(0, Self.sum) }
     var sum: Double { Double(cells.last ?? 0) / divisor }
+
+    /// Buckets that nobody can have filled so far do not begin anew: what is cumulative does not fall.
+    private static func sum(_ left: UInt64, _ right: UInt64) -> UInt64 {
+        let (sum, isOverflow) = left.addingReportingOverflow(right)
+        return isOverflow ? .max : sum
+    }
+
+    /// Whether a call can have fallen into a classic bucket.
+    func holds(_ exemplar: Snapshot.Exemplar, _ bucket: Int) -> Bool {
+        (bucket == 0 || exemplar.seconds > buckets.names[bucket - 1])
+            && (bucket == buckets.names.count || exemplar.seconds <= buckets.names[bucket])
+    }
 
     /// How many were not above each classic boundary.
     var classicCounts: [UInt64] {
         var result: [UInt64] = []
         var (sum, next): (UInt64, Int) = (0, 0)
         for (position, count) in counts.enumerated() {
-            sum &+= count
+            sum = Self.sum(sum, count)
             while next < buckets.classic.count, buckets.classic[next] == position {
                 result.append(sum)
                 next += 1
@@ -73,7 +85,7 @@ struct ShownHistogram {
         var result: [UInt64] = []
         var (sum, next): (UInt64, Int) = (0, 0)
         for (position, count) in counts.enumerated() {
-            sum &+= count
+            sum = Self.sum(sum, count)
             while next < buckets.native.count, buckets.native[next] == position {
                 result.append(sum)
                 sum = 0

@@ -165,7 +165,8 @@ public final class Page: Sendable {
     public func sweep(unixNanoseconds now: Int64) {
         rows.withLock { rows in
             for (scope, row) in rows.sweep(now: now) {
-                words[layout.record(scope, row: row), PageLayout.Row.words].publish(PageLayout.Row.state, 0)
+                let record = words[layout.record(scope, row: row), PageLayout.Row.words]
+                record.publish(PageLayout.Row.state, record.load(PageLayout.Row.state) & ~0xff)
             }
         }
     }
@@ -176,6 +177,10 @@ public final class Page: Sendable {
         for shard in 0...layout.shards {
             let cells = layout.cellsAt + shard * layout.shardWords + layout.cell(scope, row: row)
             for cell in 0..<layout.catalogue.cells(of: scope) { words.store(cells + cell, 0) }
+        }
+        if scope == .version {
+            let exemplars = exemplars(row: row)
+            for word in 0..<exemplars.count { exemplars.store(word, 0) }
         }
         let record = words[layout.record(scope, row: row), PageLayout.Row.words]
         for word in 1..<PageLayout.Row.words { record.store(word, 0) }
@@ -265,7 +270,7 @@ extension SharedWords {
 
     /// Whether the words are the bytes of a name, with zeros behind.
     fileprivate func holds(_ name: ByteView) -> Bool {
-        guard name.count <= count * 8 else { return false }
+        guard name.count <= count * 8, name.count == 0 || name[name.count - 1] != 0 else { return false }
         for word in 0..<count {
             var expected: UInt64 = 0
             for byte in 0..<8 where word * 8 + byte < name.count {

@@ -69,7 +69,9 @@ struct ProtobufExposition: Exposition {
             var bucket: [UInt8] = []
             bucket.number(1, number)
             bucket.double(2, position < histogram.buckets.names.count ? histogram.buckets.names[position] : .infinity)
-            if let exemplar = exemplar(position) { bucket.field(3, Self.message(exemplar)) }
+            if let exemplar = exemplar(position), histogram.holds(exemplar, position) {
+                bucket.field(3, Self.message(exemplar))
+            }
             message.field(3, bucket)
         }
         native(histogram, to: &message)
@@ -122,7 +124,8 @@ struct ProtobufExposition: Exposition {
     private static func message(_ exemplar: Snapshot.Exemplar) -> [UInt8] {
         var message: [UInt8] = label("trace_id", exemplar.traceID)
         message.double(2, exemplar.seconds)
-        message.timestamp(3, nanoseconds: exemplar.unixMilliseconds * 1_000_000)
+        message.timestamp(
+            3, nanoseconds: exemplar.unixMilliseconds.multipliedReportingOverflow(by: 1_000_000).partialValue)
         return message
     }
 

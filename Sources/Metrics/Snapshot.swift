@@ -77,6 +77,10 @@ public struct Snapshot: Sendable {
         guard number(.version) >> 32 == PageLayout.major else { throw .otherVersion(major: number(.version) >> 32) }
         guard number(.state) != PageLayout.State.building.rawValue else { throw .notReady }
         guard number(.headerWords) == UInt64(PageLayout.Header.size) else { throw .damaged("the header") }
+        guard number(.catalogue) == UInt64(PageLayout.Header.size), (2...(1 << 17)).contains(number(.catalogueWords))
+        else {
+            throw .damaged("the catalogue")
+        }
         if let known, known.header[PageLayout.Header.catalogueHash.rawValue] == number(.catalogueHash),
             known.header[PageLayout.Header.generation.rawValue] == number(.generation)
         {
@@ -99,17 +103,13 @@ public struct Snapshot: Sendable {
         spansAt = layout.spansAt
         spanWords = layout.spanWords
         exemplarsOfRow = layout.exemplarsOfRow
+        guard words(layout.words - 1, 1) != nil else { throw .short }
         try read(words, layout)
     }
 
     private static func catalogue(_ words: Words, _ header: [UInt64]) throws(PageFault) -> Catalogue {
-        let (at, count) = (
-            header[PageLayout.Header.catalogue.rawValue], header[PageLayout.Header.catalogueWords.rawValue]
-        )
-        guard at == UInt64(PageLayout.Header.size), (2...(1 << 17)).contains(count) else {
-            throw .damaged("the catalogue")
-        }
-        guard let read = words(Int(at), Int(count)) else { throw .short }
+        let count = Int(header[PageLayout.Header.catalogueWords.rawValue])
+        guard let read = words(PageLayout.Header.size, count) else { throw .short }
         let message = read.dropFirst()
         guard read[0] <= UInt64(message.count * 8),
             PageLayout.checksum(message) == header[PageLayout.Header.catalogueHash.rawValue]
@@ -140,15 +140,16 @@ public struct Snapshot: Sendable {
             used[scope] = number + 1
         }
         // Two rows of one name are one too many: what they say would be refused whole.
-        var seen = Set<String>()
-        rows.removeAll { !seen.insert("\($0.scope) \($0.model) \($0.version)").inserted }
+        var seen = Set<[String]>()
+        rows.removeAll { !seen.insert(["\($0.scope)", $0.model, $0.version]).inserted }
         for scope in Family.Scope.allCases {
             let count = (used[scope] ?? 0) * layout.catalogue.cells(of: scope)
-            var sums = [UInt64](repeating: 0, count: count)
+            // No memory for cells before some were there.
+            var sums: [UInt64] = []
             for shard in 0...layout.shards where count > 0 {
                 guard let cells = words(layout.cellsAt + shard * layout.shardWords + layout.cell(scope, row: 0), count)
                 else { throw .short }
-                for index in 0..<count { sums[index] &+= cells[index] }
+                if sums.isEmpty { sums = cells } else { for index in 0..<count { sums[index] &+= cells[index] } }
             }
             cells[scope] = sums
         }

@@ -22,16 +22,20 @@ struct TextExposition: Exposition {
     }
 
     static func label(_ name: String, _ value: String) -> [UInt8] {
-        var bytes = Array(",\(name)=\"".utf8)
-        for byte in value.utf8 {
+        Array(",\(name)=\"".utf8) + escaped(value, quotes: true) + [UInt8(ascii: "\"")]
+    }
+
+    /// By bytes: in a `String` "\r\n" is one character, and a letter with an accent is not the letter.
+    private static func escaped(_ text: String, quotes: Bool) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for byte in text.utf8 {
             switch byte {
-            case UInt8(ascii: "\\"): bytes += Array("\\\\".utf8)
-            case UInt8(ascii: "\""): bytes += Array("\\\"".utf8)
-            case UInt8(ascii: "\n"): bytes += Array("\\n".utf8)
+            case UInt8(ascii: "\\"): bytes += "\\\\".utf8
+            case UInt8(ascii: "\"") where quotes: bytes += "\\\"".utf8
+            case UInt8(ascii: "\n"): bytes += "\\n".utf8
             default: bytes.append(byte)
             }
         }
-        bytes.append(UInt8(ascii: "\""))
         return bytes
     }
 
@@ -46,10 +50,10 @@ struct TextExposition: Exposition {
             case .level, .gauge: isInfo && isOpenMetrics ? "info" : "gauge"
             case .histogram: "histogram"
             }
-        let help = help.replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
+        bytes += "# HELP \(shown) ".utf8
         // A quotation mark is escaped in OpenMetrics only.
-        let escaped = isOpenMetrics ? help.replacing("\"", with: "\\\"") : help
-        bytes += "# HELP \(shown) \(escaped)\n# TYPE \(shown) \(type)\n".utf8
+        bytes += Self.escaped(help, quotes: isOpenMetrics)
+        bytes += "\n# TYPE \(shown) \(type)\n".utf8
         if isOpenMetrics && !unit.isEmpty { bytes += "# UNIT \(shown) \(unit)\n".utf8 }
         self.name = Array((isInfo && isOpenMetrics ? shown : name).utf8)
         suffix = Array((kind == .counter ? "_total" : isInfo && isOpenMetrics ? "_info" : "").utf8)
@@ -108,7 +112,9 @@ struct TextExposition: Exposition {
         for (position, number) in (histogram.classicCounts + [count]).enumerated() {
             sample(bucket, labels, boundaries.labels[position])
             append(number)
-            if isOpenMetrics, let exemplar = exemplar(position) { append(exemplar) }
+            if isOpenMetrics, let exemplar = exemplar(position), histogram.holds(exemplar, position) {
+                append(exemplar)
+            }
             bytes.append(UInt8(ascii: "\n"))
         }
         sample(Array("_sum".utf8), labels)

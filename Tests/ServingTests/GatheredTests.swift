@@ -1,6 +1,7 @@
 // Enters: the calls of a turn. Leaves: which of them run together, and the order in which they are answered.
 import Batching
 import Memory
+import Metrics
 import Tensors
 import Testing
 
@@ -63,7 +64,7 @@ func theLatestSixteenGroupsAreSearched(between: Int) throws {
     var gathered = Gathered()
     let job = try bench.job(row(1))
     func refused(_ refusal: Refusal, _ id: StaticString) -> Gathered.Refused {
-        Gathered.Refused(refusal: refusal, id: ByteView(id), exchange: job.exchange, connection: 1, record: job.record)
+        Gathered.Refused(refusal: refusal, id: ByteView(id), exchange: job.exchange, connection: 1, record: CallRecord(), requestBytes: 0)
     }
     for _ in 0..<2 {
         gathered.append(refused(.noTrailers, "a"))

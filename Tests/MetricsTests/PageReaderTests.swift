@@ -1,0 +1,138 @@
+// Enters: servers that come and go at a path. Leaves: what the reader of that path says of them.
+import Foundation
+import Memory
+import Testing
+
+@testable import Metrics
+
+/// A folder for one page, and a clock that stands still.
+private final class Place: Sendable {
+    let path: String
+    private let folder: String
+    let now = AtomicWords(count: 1)
+
+    init() throws {
+        folder = NSTemporaryDirectory() + "vencejo-page-\(UUID().uuidString)"
+        path = folder + "/metrics.page"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        now.store(0, 6_000_000_000)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    func page() throws -> Page { try Page(.small, .small, .fixed, path: path) }
+
+    func reader(own: @escaping @Sendable () -> [OwnFamily] = { [] }) -> PageReader {
+        PageReader(path: path, now: { [now] in Int64(now.load(0)) }, own: own)
+    }
+
+    func write(_ words: [UInt64]) throws {
+        try Data(words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) } })
+            .write(to: URL(fileURLWithPath: path))
+    }
+}
+
+@Suite struct PageReaderTests {
+    private let place: Place
+
+    init() throws { place = try Place() }
+
+    private func said(_ reader: PageReader) throws -> StrictText {
+        let text = try StrictText(reader.render(.text))
+        _ = try StrictText(reader.render(.openMetrics), isOpenMetrics: true)
+        _ = try StrictText(reader.render(.triton), isTriton: true)
+        _ = try DecodedFamily.all(reader.render(.protobuf))
+        return text
+    }
+
+    private func reason(_ text: StrictText) -> [String] {
+        text.samples.filter { $0.name == "vencejo_agent_incompatible" && $0.value == 1 }.compactMap {
+            $0.labels["reason"]
+        }
+    }
+
+    @Test func aServersLife() throws {
+        let reader = place.reader()
+        var text = try said(reader)
+        #expect(text.value("vencejo_up") == 0 && reason(text) == ["no_page"])
+        do {
+            let page = try place.page()
+            let row = page.row(.model, model: "forest", unixNanoseconds: 1)
+            text = try said(reader)
+            #expect(text.value("vencejo_up") == 1 && reason(text) == [])
+            #expect(text.value("t_depth", ["model": "forest"]) == 0)
+            #expect(text.value("vencejo_agent_segment_generation") == 1)
+            #expect(text.value("vencejo_agent_segment_heartbeat_age_seconds") == 1)
+            #expect(
+                text.value("vencejo_agent_series") == Double(try said(reader).samples.count { $0.name.hasPrefix("t_") })
+            )
+            // It hangs, and goes on.
+            place.now.store(0, 15_000_000_001)
+            text = try said(reader)
+            #expect(text.value("vencejo_up") == 0 && reason(text) == ["silent"])
+            #expect(text.value("t_depth", ["model": "forest"]) == 0)
+            page.beat(monotonicNanoseconds: 15_000_000_000)
+            #expect(try said(reader).value("vencejo_up") == 1)
+            page.reach(.closed)
+            #expect(reader.look().snapshot?.state == .closed)
+            withExtendedLifetime((page, row)) {}
+        }
+        text = try said(reader)
+        #expect(text.value("vencejo_up") == 0 && reason(text) == ["no_writer"])
+        #expect(!text.samples.contains { $0.name.hasPrefix("t_") })
+        let next = try place.page()
+        #expect(try said(reader).value("vencejo_agent_segment_generation") == 2)
+        withExtendedLifetime(next) {}
+    }
+
+    private static let damages: [(String, @Sendable (inout [UInt64]) -> Void)] = [
+        ("no_page", { $0[0] ^= 1 }), ("other_version", { $0[.version] = 2 << 32 }), ("not_ready", { $0[.state] = 0 }),
+        ("damaged", { $0[.rows] += 1 }), ("short", { $0.removeLast() }), ("short", { $0.removeLast($0.count - 3) }),
+        ("short", { $0 = [] }),
+    ]
+
+    @Test(arguments: damages.indices) func aPageThatSaysNothing(number: Int) throws {
+        let (reason, damage) = Self.damages[number]
+        // A page of somebody who lives: it is written into the file that is locked.
+        let page = try place.page()
+        var words = page.snapshot
+        damage(&words)
+        let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: place.path))
+        try handle.truncate(atOffset: UInt64(words.count * 8))
+        try handle.seek(toOffset: 0)
+        try handle.write(
+            contentsOf: words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) } })
+        try handle.close()
+        let text = try said(place.reader())
+        #expect(self.reason(text) == [reason] && text.value("vencejo_up") == 0)
+        withExtendedLifetime(page) {}
+    }
+
+    /// Whatever lies there: the next server counts on, and replaces it.
+    @Test(arguments: [(0, 1), (41, 42), (UInt64.max, UInt64.max % (1 << 62) + 1)])
+    func theGenerationGoesUp(before: UInt64, after: UInt64) throws {
+        var words = SmallPage().words
+        words[.generation] = before
+        try place.write(words)
+        let page = try place.page()
+        #expect(page.snapshot[.generation] == after)
+    }
+
+    @Test(arguments: [[], [1, 2, 3], [UInt64](repeating: .max, count: 600)])
+    func whatIsNoPageIsReplaced(words: [UInt64]) throws {
+        try place.write(words)
+        #expect(try place.page().snapshot[.generation] == 1)
+    }
+
+    @Test func whatTheReaderKnowsItself() throws {
+        let text = try said(
+            place.reader {
+                [
+                    OwnFamily("vencejo_build_info", "Build.", [([("version", "1\"\\\n")], 1)]),
+                    OwnFamily("vencejo_agent_scrapes", "Scrapes.", isCounter: true, [([("code", "200")], 3)]),
+                ]
+            })
+        #expect(text.value("vencejo_build_info", ["version": "1\"\\\n"]) == 1)
+        #expect(text.value("vencejo_agent_scrapes_total", ["code": "200"]) == 3)
+    }
+}
