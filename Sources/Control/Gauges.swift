@@ -12,7 +12,8 @@ extension Page {
         let now = Clock.wallMilliseconds() * 1_000_000
         return Series(
             version: row(.version, model: model, version: "\(version)", unixNanoseconds: now),
-            model: row(.model, model: model, unixNanoseconds: now))
+            model: row(.model, model: model, unixNanoseconds: now),
+            versionless: row(.version, model: model, unixNanoseconds: now))
     }
 }
 

@@ -26,6 +26,14 @@ import Synchronization
         return unsafe SharedWords(UnsafeMutableRawPointer(base + range.lowerBound), count: range.count)
     }
 
+    /// The bytes of words that nobody writes as long as they are looked at; without the zeros behind the last that is none.
+    public var text: ByteView {
+        let all = unsafe ByteView(start: UnsafeRawPointer(base), count: count * 8)
+        var end = all.count
+        while end > 0, all[end - 1] == 0 { end -= 1 }
+        return all.prefix(end)
+    }
+
     public func load(_ index: Int) -> UInt64 {
         check(index)
         return unsafe base[index].load(ordering: .relaxed)

@@ -241,6 +241,29 @@ public final class Page: Sendable {
             layout.exemplarsOfRow * PageLayout.Exemplar.words]
     }
 
+    /// The names of a version's row, for as long as somebody keeps it, and some minutes longer.
+    public func names(row: Int) -> (model: ByteView, version: ByteView) {
+        let record = layout.record(.version, row: row)
+        return (words[record + PageLayout.Row.model, 8].text, words[record + PageLayout.Row.version, 8].text)
+    }
+
+    /// A call of a version's row that a trace tells of: it is shown beside the bucket that it fell in. Whoever writes last is.
+    public func exemplify(
+        _ call: CallRecord, nanoseconds: Int64, traceHigh: UInt64, traceLow: UInt64, unixMilliseconds: Int64
+    ) {
+        guard let buckets = layout.catalogue.families[Metric.requestDuration.rawValue].buckets else { return }
+        let bucket = buckets.classic.firstIndex { buckets.bounds[$0] >= UInt64(max(0, nanoseconds)) }
+        let place = (call.code == 0 ? 0 : 1) * (buckets.classic.count + 1) + (bucket ?? buckets.classic.count)
+        let slot = exemplars(row: Int(call.row))[place * PageLayout.Exemplar.words, PageLayout.Exemplar.words]
+        slot.store(PageLayout.Exemplar.traceHigh, traceHigh)
+        slot.store(PageLayout.Exemplar.traceLow, traceLow)
+        slot.store(PageLayout.Exemplar.nanoseconds, UInt64(max(0, nanoseconds)))
+        slot.store(PageLayout.Exemplar.unixMilliseconds, UInt64(max(0, unixMilliseconds)))
+        slot.publish(
+            PageLayout.Exemplar.checksum,
+            PageLayout.checksum((0..<PageLayout.Exemplar.checksum).lazy.map { slot.load($0) }))
+    }
+
     /// All of it as it is now.
     public var snapshot: [UInt64] { (0..<words.count).map { words.load($0) } }
 }

@@ -49,6 +49,7 @@ extension Shard {
     func count(_ exchange: Exchange, _ method: Method) {
         guard exchange.headIsComplete else { return }
         let record = records[exchange.seat]
+        defer { traceIfWanted(exchange, method) }
         guard let prediction = method.prediction else {
             return recorder.count(.rpcs, point: Int(method.rawValue) * grpcCodes.count + Int(record.call.code))
         }
@@ -98,6 +99,8 @@ extension CallRecord {
         method = job.method
         isInFlight = true
         rows = Int32(clamping: job.rows ?? 1)
+        batchRows = job.batchRows
+        batchNanoseconds = job.batchNanoseconds
         began = job.arrived
         self.gathered = gathered
         ranFrom = job.ranFrom

@@ -49,6 +49,8 @@ struct Job: BitwiseCopyable {
     var ranUntil: Int64 = 0
     /// Rows that ran together with it.
     var batchRows: Int32 = 0
+    /// What of its run it took to put the rows together and to deal out what came.
+    var batchNanoseconds: Int32 = 0
     var outcome = Outcome.waiting
 
     init(

@@ -13,6 +13,10 @@ struct RPC {
     var replyEncoding = Encoding.identity
     /// The caller sent the metadata `vencejo-provenance`: the reply's metadata are to name who answered.
     var wantsProvenance = false
+    /// The caller sent the metadata `vencejo-timing`: the reply's trailers are to say where the time went.
+    var wantsTiming = false
+    /// The caller sent a `traceparent`, good or bad.
+    var hasTraceparent = false
     /// The hash of the metadata `vencejo-routing-key`: where traffic is divided all calls of a key go the same way.
     var routingKey: UInt64?
     /// A stream's message is with an executor: the next ones wait for it.
@@ -52,6 +56,8 @@ struct RPC {
             case 20 where field.name == "grpc-accept-encoding": accepted = Encoding.accepted(in: field.value)
             case 19 where field.name == "vencejo-routing-key": routingKey = field.value.fnv1a
             case 18 where field.name == "vencejo-provenance": wantsProvenance = true
+            case 14 where field.name == "vencejo-timing": wantsTiming = true
+            case 11 where field.name == "traceparent": hasTraceparent = true
             default: binaryKeys = binaryKeys || BinaryMetadata.isBinary(key: field.name)
             }
         }

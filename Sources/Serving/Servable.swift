@@ -26,10 +26,13 @@ public struct BatchingSettings: Sendable, Equatable {
 public final class Series: Sendable {
     public let version: Row
     public let model: Row
+    /// For calls that name the model and get no version.
+    public let versionless: Row
 
-    public init(version: Row, model: Row) {
+    public init(version: Row, model: Row, versionless: Row) {
         self.version = version
         self.model = model
+        self.versionless = versionless
     }
 }
 

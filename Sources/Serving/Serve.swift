@@ -139,7 +139,8 @@ extension Connection {
         guard !shard.rpcs[exchange.seat].isOver else { return }
         shard.rpcs[exchange.seat].isOver = true
         shard.records[exchange.seat].call.code = StatusCode.ok.rawValue
-        session.finish(exchange, trailers: shard.okTrailers)
+        let timing = shard.rpcs[exchange.seat].wantsTiming ? timing(exchange) : nil
+        session.finish(exchange, trailers: timing ?? shard.okTrailers)
     }
 
     /// The call ends with a status other than OK. The only way there.

@@ -42,13 +42,17 @@ public struct ServerConfiguration: Sendable {
     public var exposures: Exposures
     /// What it shows of itself, with a shard for each of `listeners`.
     public var page: Page
+    /// Which calls leave a span there; `nil`: none.
+    public var tracing: TracingSettings?
     public var log: @Sendable (String) -> Void
 
     public init(
         limits: ServerLimits, models: Directory<Servable>, listeners: [[ServerListener]], desk: Desk? = nil,
-        exposures: Exposures = Exposures(), page: Page, log: @escaping @Sendable (String) -> Void
+        exposures: Exposures = Exposures(), page: Page, tracing: TracingSettings? = nil,
+        log: @escaping @Sendable (String) -> Void
     ) {
         self.page = page
+        self.tracing = tracing
         self.desk = desk
         self.exposures = exposures
         self.limits = limits

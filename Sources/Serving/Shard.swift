@@ -6,6 +6,7 @@ import Models
 import Reactor
 import Synchronization
 import TLS
+import Tracing
 
 /// One pass of the loop is a turn: read all that is ready, answer what is complete, one write per connection.
 final class Shard {
@@ -40,6 +41,7 @@ final class Shard {
     var round = Gathered()
     var runner: Runner
     let recorder: Recorder
+    var traces: Traces?
     /// Calls that ended in this turn: when their answers left is known at its end.
     var leaving = LeavingCalls()
     /// Calls of one version that were taken in this turn and are not counted yet.
@@ -96,6 +98,7 @@ final class Shard {
         state = server.state
         door = server.doors[number]
         recorder = server.configuration.page.recorder(shard: number)
+        traces = server.configuration.tracing.map { Traces($0, server.configuration.page.spans(shard: number)) }
         runner = Runner(
             arenaBytesMax: limits.arenaBytesMax, tally: server.tally, recorder: recorder, log: server.configuration.log)
         now = Clock.now()

@@ -102,6 +102,15 @@ struct Serve: ParsableCommand {
             15 steps.
             """, valueName: "list"))
     var latencyBounds: String?
+    @Option(
+        help: ArgumentHelp(
+            """
+            The part of the calls without a traceparent that is traced, from 0 to 1; of others their caller decides. Calls that \
+            fail by the server's fault, and slow ones, are traced in any case. Default: $OTEL_TRACES_SAMPLER, then 0.
+            """, valueName: "ratio"))
+    var traceRatio: String?
+    @Option(help: ArgumentHelp("A prediction is slow from here on. Default: 1.", valueName: "seconds"))
+    var traceSlowSeconds: String?
     @Option(help: "The server's certificate chain (PEM); turns TLS on.") var tlsCertificate: String?
     @Option(help: "The certificate's private key (PEM).") var tlsKey: String?
     @Option(help: "Demand client certificates that this CA (PEM) has signed.") var tlsClientCa: String?
@@ -159,7 +168,7 @@ struct Serve: ParsableCommand {
         let server = try start(
             ServerConfiguration(
                 limits: settings.limits, models: directory, listeners: listeners, desk: desk,
-                exposures: exposures, page: page
+                exposures: exposures, page: page, tracing: settings.tracing
             ) {
                 log.warning("\($0)")
             })
@@ -308,6 +317,8 @@ struct Serve: ParsableCommand {
         set(.metricsPage, metricsPage)
         if metricsRequired { flags[.metricsRequired] = ["true"] }
         set(.latencyBounds, latencyBounds)
+        set(.traceRatio, traceRatio)
+        set(.traceSlowSeconds, traceSlowSeconds)
         set(.tlsCertificate, tlsCertificate)
         set(.tlsKey, tlsKey)
         set(.tlsClientCA, tlsClientCa)

@@ -5,6 +5,7 @@ import Memory
 import Metrics
 import Reactor
 import Serving
+import Tracing
 
 /// Where the metrics page lies.
 enum MetricsPlace: Equatable {
@@ -26,7 +27,8 @@ extension Serve {
     ) throws(Failure) -> Page {
         // Room for as many models again, two versions each and those that were unloaded of late.
         let size = Page.Size(
-            shards: settings.shards, models: max(32, 2 * models), versions: max(96, 6 * models))
+            shards: settings.shards, models: max(32, 2 * models), versions: max(96, 6 * models),
+            spanWords: settings.tracing == nil ? 0 : SpanRing.words(records: TracingSettings.records))
         let origin = Page.Origin(
             unixNanoseconds: Clock.wallMilliseconds() * 1_000_000, monotonicNanoseconds: Clock.now(), bootID: bootID,
             processID: getpid())

@@ -6,6 +6,7 @@ import Metrics
 import Reactor
 import Serving
 import TLS
+import Tracing
 import Yams
 
 /// One value of a setting, and who said so: a flag beats the file.
@@ -41,6 +42,8 @@ struct Settings {
     /// Without it the server does not start.
     var isMetricsRequired = false
     var latencyBounds = Catalogue.latencyBounds
+    /// Which calls are told of in traces; `nil`: none.
+    var tracing: TracingSettings?
     var tls: ServerContext.Configuration?
     var limits = ServerLimits()
 
@@ -56,6 +59,8 @@ struct Settings {
         case metricsPage = "metrics_page"
         case metricsRequired = "metrics_required"
         case latencyBounds = "latency_bounds"
+        case traceRatio = "trace_ratio"
+        case traceSlowSeconds = "trace_slow_seconds"
         case tlsCertificate = "tls_certificate"
         case tlsKey = "tls_key"
         case tlsClientCA = "tls_client_ca"
@@ -96,6 +101,7 @@ struct Settings {
         if let value = one(.probe) { probes = try Self.onOff(value) }
         if let value = one(.probeSeconds) { probeSecondsMax = try Self.integer(value, 1...86_400) }
         try applyMetrics(one)
+        try applyTracing(one)
         if let value = one(.messageBytesMax) {
             limits.messageBytesMax = try Self.integer(value, 1024...2_000_000_000)
             limits.connectionBodyBytesMax = max(limits.connectionBodyBytesMax, 2 * limits.messageBytesMax)
@@ -179,6 +185,27 @@ struct Settings {
                     + "the one before, from 0.000001 to 3600, as 0.005,0.01,0.1")
         }
         latencyBounds = numbers
+    }
+
+    /// What flags and file do not say, the environment may, by OpenTelemetry's names.
+    private mutating func applyTracing(_ one: (Key) -> Given?) throws(Failure) {
+        let environment = ProcessInfo.processInfo.environment
+        if environment["OTEL_SDK_DISABLED"]?.lowercased() == "true" { return }
+        var sampler = Sampler(followsCaller: true, ratio: 0)
+        if let value = one(.traceRatio) {
+            guard let ratio = Double(value.value), (0...1).contains(ratio) else {
+                throw .usage("\(value.origin): \"\(value.value)\" is not allowed; allowed are numbers from 0 to 1")
+            }
+            sampler = Sampler(followsCaller: true, ratio: ratio)
+        } else if let name = environment["OTEL_TRACES_SAMPLER"], !name.isEmpty {
+            do throws(SamplerError) {
+                sampler = try Sampler(name: name, argument: environment["OTEL_TRACES_SAMPLER_ARG"])
+            } catch {
+                throw .usage("OTEL_TRACES_SAMPLER: \(error.sentence)")
+            }
+        }
+        let slow = try one(.traceSlowSeconds).map(Self.seconds) ?? 1_000_000_000
+        tracing = TracingSettings(sampler: sampler, slowNanoseconds: slow)
     }
 
     private mutating func applyTLS(_ one: (Key) -> Given?) throws(Failure) {

@@ -1,0 +1,335 @@
+"""What a server counts is what was done: through the page and `vencejo metrics`, without the agent."""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import grpc
+import pytest
+
+from server import MODELS, Server, binary, runtime
+from stubs import control as control_messages
+from stubs import control_grpc, inference_grpc, prediction_grpc
+from tensors import case, infer_request, predict_request
+
+ASKED, _ = case("diabetes", 1, 1)
+LINE = re.compile(r'^(\w+)(?:\{(.*)\})? (\S+)(?: # .*)?$')
+
+
+def show(page, *arguments):
+    return subprocess.run([binary(), "metrics", "--page", page, *arguments], capture_output=True, text=True, timeout=60)
+
+
+def series(text):
+    """{(name, ((label, value), …)): number}"""
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        name, labels, value = LINE.match(line).groups()
+        pairs = tuple(sorted(re.findall(r'(\w+)="([^"]*)"', labels or "")))
+        found[name, pairs] = float(value)
+    return found
+
+
+class Page:
+    def __init__(self, path):
+        self.path = str(path)
+
+    def read(self):
+        shown = show(self.path)
+        assert shown.returncode == 0, shown.stderr
+        return series(shown.stdout)
+
+    def get(self, name, **labels):
+        """The sum of the series that have these labels."""
+        return total(self.read(), name, **labels)
+
+    def wait(self, name, number, **labels):
+        """The end of a turn is what is waited for, or a gauge's second."""
+        until = time.monotonic() + 20
+        while self.get(name, **labels) != number:
+            assert time.monotonic() < until, (name, labels, number, self.get(name, **labels))
+            time.sleep(0.05)
+
+
+def total(found, name, **labels):
+    return sum(value for (each, pairs), value in found.items()
+               if each == name and all(pair in pairs for pair in labels.items()))
+
+
+@pytest.fixture
+def page(tmp_path):
+    return Page(tmp_path / "metrics")
+
+
+@pytest.fixture
+def shown(serve, page):
+    server = serve("--metrics-page", page.path, "--metrics-required", "--trace-slow-seconds", "600")
+    return server, page
+
+
+def stub(server):
+    return prediction_grpc.PredictionServiceStub(server.channel())
+
+
+def test_every_way_to_ask_is_counted_once(shown):
+    server, page = shown
+    predictions, oip = stub(server), inference_grpc.GRPCInferenceServiceStub(server.channel())
+    ask = predict_request("diabetes", ASKED)
+    for _ in range(3):
+        predictions.Predict(ask)
+    for _ in range(4):
+        oip.ModelInfer(infer_request("diabetes", ASKED))
+    assert len(list(predictions.PredictStream(iter([ask] * 5)))) == 5
+    assert len(predictions.PredictMany(iter([ask] * 6)).results) == 6
+    assert len(list(oip.ModelStreamInfer(iter([infer_request("diabetes", ASKED)] * 7)))) == 7
+    page.wait("vencejo_requests_total", 25, model="diabetes")
+    found = page.read()
+    for method, count in [("Predict", 3), ("ModelInfer", 4), ("PredictStream", 5), ("PredictMany", 6),
+                          ("ModelStreamInfer", 7)]:
+        assert total(found, "vencejo_requests_total", model="diabetes", version="1", method=method, code="OK") == count
+    rows = ASKED["input"][1].shape[0] if "input" in ASKED else next(iter(ASKED.values()))[1].shape[0]
+    assert total(found, "vencejo_inferences_total", model="diabetes") == 25 * rows
+    assert total(found, "vencejo_batch_size_sum", model="diabetes") == 25 * rows
+    assert total(found, "vencejo_executions_total", model="diabetes") == total(found, "vencejo_batch_size_count")
+    assert total(found, "vencejo_requests_in_flight", model="diabetes") == 0
+    assert total(found, "vencejo_rpcs_total", method="vencejo.v1.PredictionService/PredictStream", code="OK") == 1
+    # Of the five measures each has all calls, and the parts of the time add up to the whole of it.
+    for name in ["request_duration", "queue_duration"]:
+        assert total(found, f"vencejo_{name}_seconds_count", model="diabetes") == 25
+    for phase in ["input", "infer", "output"]:
+        assert total(found, "vencejo_compute_duration_seconds_count", model="diabetes", phase=phase) == 25
+    whole = total(found, "vencejo_request_duration_seconds_sum", model="diabetes")
+    parts = total(found, "vencejo_queue_duration_seconds_sum", model="diabetes") + total(
+        found, "vencejo_compute_duration_seconds_sum", model="diabetes")
+    assert parts == pytest.approx(whole, rel=0.001)
+    assert total(found, "vencejo_request_bytes_total", model="diabetes") == (
+        ask.ByteSize() * 14 + infer_request("diabetes", ASKED).ByteSize() * 11)
+
+
+@pytest.mark.parametrize("change, code, reason, model, version", [
+    (dict(model="nobody"), "NOT_FOUND", "unknown_model", "_unknown", ""),
+    (dict(version=77), "NOT_FOUND", "unknown_model", "diabetes", ""),
+    (dict(inputs={"wrong": next(iter(ASKED.values()))}), "INVALID_ARGUMENT", "bad_input", "diabetes", "1"),
+    (dict(timeout_ms=0, timeout=0.000001), "DEADLINE_EXCEEDED", None, None, None),
+], ids=["no such model", "no such version", "no such input", "no time"])
+def test_what_is_refused_is_counted_where_it_belongs(shown, change, code, reason, model, version):
+    server, page = shown
+    change = dict(change)
+    timeout = change.pop("timeout", 10)
+    change.pop("timeout_ms", None)
+    request = predict_request(change.pop("model", "diabetes"), change.pop("inputs", ASKED), **change)
+    with pytest.raises(grpc.RpcError) as refused:
+        stub(server).Predict(request, timeout=timeout)
+    assert refused.value.code().name == code
+    if reason is None:
+        return  # The call may never have left the client.
+    page.wait("vencejo_requests_total", 1, model=model, version=version, code=code, method="Predict")
+    found = page.read()
+    assert total(found, "vencejo_requests_total", code=code) == 1
+    assert total(found, "vencejo_requests_rejected_total", model=model, reason=reason) == 1
+    assert total(found, "vencejo_requests_rejected_total") == 1
+    assert total(found, "vencejo_request_duration_seconds_count", model=model, outcome="error") == 1
+    assert total(found, "vencejo_requests_in_flight") == 0
+
+
+def test_names_in_requests_make_no_series(shown):
+    server, page = shown
+    before = len(page.read())
+    predictions = stub(server)
+    for number in range(50):
+        with pytest.raises(grpc.RpcError):
+            predictions.Predict(predict_request(f"nobody{number}", ASKED))
+    page.wait("vencejo_requests_total", 50, model="_unknown")
+    assert len(page.read()) - before < 60
+    assert not any("nobody" in str(key) for key in page.read())
+
+
+def test_orders_are_counted(serve, page, tmp_path):
+    models = tmp_path / "models"
+    shutil.copytree(MODELS, models)
+    server = serve("--metrics-page", page.path, repository=models, control="127.0.0.1:0")
+    orders = control_grpc.ModelControlServiceStub(server.channel(server.control))
+    page.wait("vencejo_model_traffic_ratio", 1, model="breast_cancer", version="2")
+    orders.Swap(control_messages.ControlRequest(model="breast_cancer"))
+    subprocess.run([binary(), "rollback", "breast_cancer", "--server", server.control], check=True, capture_output=True)
+    orders.Unload(control_messages.ControlRequest(model="breast_cancer", version=1))
+    with pytest.raises(grpc.RpcError):
+        orders.Load(control_messages.ControlRequest(model="nobody"))
+    for action, trigger in [("promote", "api"), ("rollback", "cli"), ("unload", "api")]:
+        assert page.get("vencejo_model_transitions_total", model="breast_cancer", action=action, trigger=trigger) == 1
+    assert page.get("vencejo_model_transitions_total") == 3
+    assert page.get("vencejo_model_loads_total", model="breast_cancer", result="ok") == 2
+    # A gauge follows within a second or two.
+    page.wait("vencejo_model_state", 0, model="breast_cancer", version="1")
+    assert page.get("vencejo_model_state", model="breast_cancer", version="2", state="ready") == 1
+    assert page.get("vencejo_model_info", model="breast_cancer", version="2") == 1
+    assert page.get("vencejo_model_last_transition_timestamp_seconds", model="breast_cancer") > time.time() - 60
+    assert page.get("vencejo_commit_duration_seconds_count") >= 3
+    assert page.get("vencejo_rpcs_total", method="vencejo.v1.ModelControlService/Load", code="NOT_FOUND") == 1
+
+
+def test_where_the_time_went(shown):
+    server, _ = shown
+    predictions = stub(server)
+    for metadata in [[("vencejo-timing", "1")]]:
+        began = time.perf_counter()
+        _, call = predictions.Predict.with_call(predict_request("diabetes", ASKED), metadata=metadata)
+        wall = (time.perf_counter() - began) * 1000
+        text = dict(call.trailing_metadata())["server-timing"]
+        parts = {name: float(number) for name, number in re.findall(r"(\w+);dur=([\d.]+)", text)}
+        assert list(parts) == ["read", "queue", "batch", "compute", "encode", "total"]
+        whole = parts.pop("total")
+        assert sum(parts.values()) == pytest.approx(whole, rel=0.01) and 0 < whole <= wall
+        assert all(number >= 0 for number in parts.values()) and parts["compute"] > 0
+        assert text.endswith("rows;desc=1")
+    _, call = predictions.Predict.with_call(predict_request("diabetes", ASKED))
+    assert "server-timing" not in dict(call.trailing_metadata())
+
+
+def test_a_traced_call_is_beside_its_bucket(shown):
+    server, page = shown
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    predictions = stub(server)
+    predictions.Predict(predict_request("diabetes", ASKED), metadata=[("traceparent", f"00-{trace}-b7ad6b7169203331-01")])
+    predictions.Predict(predict_request("diabetes", ASKED), metadata=[("traceparent", f"00-{trace[::-1]}-b7ad6b7169203331-00")])
+    predictions.Predict(predict_request("diabetes", ASKED), metadata=[("traceparent", "nonsense")])
+    page.wait("vencejo_trace_spans_total", 1)
+    lines = [line for line in show(page.path, "--format", "openmetrics").stdout.splitlines() if "# {" in line]
+    assert len(lines) == 1 and f'# {{trace_id="{trace}"}} ' in lines[0]
+    assert lines[0].startswith('vencejo_request_duration_seconds_bucket{model="diabetes",version="1",outcome="ok"')
+
+
+def test_errors_and_slow_calls_are_traced_whoever_says_no(serve, page):
+    server = serve("--metrics-page", page.path, "--trace-slow-seconds", "0.000001")
+    no = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")]
+    stub(server).Predict(predict_request("diabetes", ASKED), metadata=no)
+    # What began and ended in one turn took no time on the turn's clock; most do not.
+    for _ in range(20):
+        stub(server).Predict(predict_request("diabetes", ASKED), metadata=no, timeout=30)
+    assert page.get("vencejo_trace_spans_total") > 0
+
+
+# MARK: The page itself
+
+def test_a_page_has_one_writer(serve, page, tmp_path):
+    serve("--metrics-page", page.path)
+    command = [binary(), "serve", "--repository", str(MODELS), "--onnxruntime", runtime(), "--grpc", "127.0.0.1:0",
+               "--metrics-page", page.path, "--metrics-required", "--state", str(tmp_path / "other.json")]
+    other = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert other.returncode == 1
+    assert f"--metrics-page: {page.path} is written by another process that is alive" in other.stderr
+    assert page.get("vencejo_up") == 1
+
+
+def test_a_full_volume_is_an_error_at_the_start(tmp_path):
+    """posix_fallocate, not SIGBUS at the first touch of a page that has no memory."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    serve = (f"{binary()} serve --repository {MODELS} --onnxruntime {runtime()} --grpc 127.0.0.1:0 "
+             f"--metrics-page {folder}/metrics --state {tmp_path}/state.json")
+    mounted = f"mount -t tmpfs -o size=256k tmpfs {folder} && exec {serve}"
+    unshared = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    required = subprocess.run([*unshared, mounted + " --metrics-required"], capture_output=True, text=True, timeout=60)
+    assert required.returncode == 1, required
+    assert re.search(r"there is no room for the \d+ bytes of .*small/metrics: make its volume larger", required.stderr)
+    process = subprocess.Popen([*unshared, mounted], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        lines = iter(process.stdout.readline, "")
+        assert any(line.startswith("serving gRPC") for line in lines)
+        assert any("[11/11]" in line for line in lines)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Serving goes on, and nobody sees its metrics" in errors
+
+
+def test_who_lives_is_seen_from_another_pid_namespace(serve, page):
+    server = serve("--metrics-page", page.path)
+    elsewhere = ["unshare", "--user", "--map-root-user", "--fork", "--pid", "--mount-proc"]
+    look = [*elsewhere, binary(), "metrics", "--page", page.path]
+    assert "vencejo_up 1.0" in subprocess.run(look, capture_output=True, text=True, timeout=60).stdout
+    server.process.kill()
+    server.process.wait()
+    after = subprocess.run(look, capture_output=True, text=True, timeout=60)
+    assert after.returncode == 4 and "the server that wrote it has ended" in after.stderr
+
+
+KILLS = int(os.environ.get("VENCEJO_PAGE_KILLS", "8"))
+
+
+def test_killed_at_any_moment_no_counter_goes_down(page, tmp_path):
+    """Within a generation; and each start is the next generation."""
+    last, generations, reads, stop = {}, [], 0, threading.Event()
+    problems = []
+
+    def read():
+        nonlocal reads
+        while not stop.is_set():
+            shown = show(page.path)
+            if shown.returncode == 4:
+                continue  # Between two servers there is none.
+            found = series(shown.stdout)
+            reads += 1
+            generation = found["vencejo_agent_segment_generation", ()]
+            counters = {key: value for key, value in found.items()
+                        if key[0].endswith(("_total", "_count", "_bucket", "_sum")) and "agent" not in key[0]}
+            if generations and generations[-1] == generation:
+                problems.extend((key, value, counters.get(key)) for key, value in last.items()
+                                if counters.get(key, 0) < value)
+            else:
+                generations.append(generation)
+            last.clear()
+            last.update(counters)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for number in range(KILLS):
+            server = Server("--metrics-page", page.path, "--metrics-required", "--state", str(tmp_path / "state.json"))
+            predictions = stub(server)
+            pending = [predictions.Predict.future(predict_request("diabetes", ASKED)) for _ in range(100 + 37 * number)]
+            pending[number * 11].exception()
+            server.process.kill()
+            server.process.wait()
+            for channel in server.channels:
+                channel.close()
+    finally:
+        stop.set()
+        reader.join()
+    assert not problems and reads > KILLS // 2
+    assert generations == sorted(set(generations)) and generations[-1] <= KILLS
+
+
+def test_off_and_default(serve, tmp_path):
+    missing = show(str(tmp_path / "nothing"))
+    assert missing.returncode == 4 and "No such file or directory" in missing.stderr
+    assert "start a server, or name its page with --page" in missing.stderr
+    # A port that the kernel chose is nobody's to guess: no page is left behind.
+    server = serve()
+    port = server.address.rsplit(":", 1)[1]
+    assert not os.path.exists(f"/dev/shm/vencejo-{port}.metrics")
+    bad = subprocess.run([binary(), "serve", "--repository", str(MODELS), "--latency-bounds", "0.1,0.05"],
+                         capture_output=True, text=True, timeout=60)
+    assert bad.returncode == 2 and '--latency-bounds: "0.1,0.05" is not allowed' in bad.stderr
+
+
+def test_boundaries_are_the_operators(serve, page):
+    server = serve("--metrics-page", page.path, "--latency-bounds", "0.003, 0.2")
+    stub(server).Predict(predict_request("diabetes", ASKED))
+    page.wait("vencejo_requests_total", 1, model="diabetes")
+    bounds = [dict(pairs)["le"] for (name, pairs) in page.read()
+              if name == "vencejo_queue_duration_seconds_bucket" and ("model", "diabetes") in pairs]
+    assert bounds == ["0.003", "0.2", "+Inf"]
+
+
+def test_json_is_not_promised(page):
+    """Formats are those of Prometheus; an unknown one is named, with those that there are."""
+    unknown = show(page.path, "--format", "json")
+    assert unknown.returncode == 2 and "openmetrics" in unknown.stderr
+    assert json.dumps("json") in unknown.stderr.replace("'", '"')
