@@ -98,6 +98,7 @@ let package = Package(
             name: "micro",
             dependencies: [
                 "Memory", "Tensors", "Protobuf", "HTTP2", "GRPC", "PredictionAPI", "OpenInference", "Batching",
+                "Metrics",
             ],
             path: "Tests/Benchmarks/Micro", swiftSettings: joined),
         // tests

@@ -157,7 +157,7 @@ def test_orders_are_counted(serve, page, tmp_path):
     orders = control_grpc.ModelControlServiceStub(server.channel(server.control))
     page.wait("vencejo_model_traffic_ratio", 1, model="breast_cancer", version="2")
     orders.Swap(control_messages.ControlRequest(model="breast_cancer"))
-    subprocess.run([binary(), "rollback", "breast_cancer", "--server", server.control], check=True, capture_output=True)
+    subprocess.run([binary(), "rollback", "breast_cancer", "--endpoint", server.control], check=True, capture_output=True)
     orders.Unload(control_messages.ControlRequest(model="breast_cancer", version=1))
     with pytest.raises(grpc.RpcError):
         orders.Load(control_messages.ControlRequest(model="nobody"))

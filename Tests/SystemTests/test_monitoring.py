@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-import exposition
+import synthetic_agent
 from monitoring import MONITORING, Process, Prometheus, Sink, run, tool
 from server import binary
 
@@ -208,7 +208,7 @@ def test_a_query_follows_the_dashboard(query):
 @pytest.fixture(scope="module")
 def exposition_endpoint():
     """host:port of a metrics agent beside a server that is busy."""
-    with exposition.endpoint() as address:
+    with synthetic_agent.endpoint() as address:
         yield address
 
 

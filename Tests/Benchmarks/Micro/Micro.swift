@@ -3,6 +3,7 @@ import Glibc
 
 /// usage: micro              names the operations
 ///        micro NAME COUNT   does one COUNT times and prints the nanoseconds that each took
+///        micro expositions [ROUNDS [FOLDER]]  measures a scrape, see Expositions.swift
 @main
 enum Micro {
     static func main() throws {
@@ -11,10 +12,15 @@ enum Micro {
             for operation in operations { print(operation.name) }
             return
         }
+        if name == "expositions" {
+            let more = Array(arguments.dropFirst())
+            return try measureExpositions(
+                rounds: more.first.flatMap { Int($0) }.map { max(1, $0) } ?? 20, folder: more.count > 1 ? more[1] : nil)
+        }
         guard let operation = operations.first(where: { $0.name == name }),
             let count = arguments.dropFirst().first.flatMap({ Int($0) }), count > 0
         else {
-            print("usage: micro [NAME COUNT]")
+            print("usage: micro [NAME COUNT | expositions [ROUNDS [FOLDER]]]")
             exit(2)
         }
         // The first one pays for what is prepared.
