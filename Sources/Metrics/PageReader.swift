@@ -90,7 +90,11 @@ public final class PageReader: Sendable {
 
     public func render(_ format: ExpositionFormat) -> [UInt8] {
         let began = now()
-        let look = look()
+        return render(look(), format, began: began)
+    }
+
+    /// What was found at a look. `began`: when that was.
+    public func render(_ look: Look, _ format: ExpositionFormat, began: Int64) -> [UInt8] {
         switch format {
         case .triton: return look.snapshot.map(TritonExposition.write) ?? []
         case .text, .openMetrics:

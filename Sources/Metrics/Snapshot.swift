@@ -125,8 +125,17 @@ public struct Snapshot: Sendable {
     }
 
     private mutating func read(_ words: Words, _ layout: PageLayout) throws(PageFault) {
-        guard let records = words(layout.rowsAt, (layout.modelRows + layout.versionRows) * PageLayout.Row.words) else {
-            throw .short
+        var records: [UInt64] = []
+        // A row that is written just now is whole a moment later.
+        for _ in 0..<3 {
+            guard let now = words(layout.rowsAt, (layout.modelRows + layout.versionRows) * PageLayout.Row.words) else {
+                throw .short
+            }
+            records = now
+            if stride(from: 0, to: records.count, by: PageLayout.Row.words).allSatisfy({ Row.isWhole(records, at: $0) })
+            {
+                break
+            }
         }
         var used: [Family.Scope: Int] = [.server: 1]
         for place in 0..<layout.modelRows + layout.versionRows {
@@ -191,6 +200,13 @@ public struct Snapshot: Sendable {
 }
 
 extension Snapshot.Row {
+    /// It is nobody's, or all of it is there.
+    fileprivate static func isWhole(_ records: [UInt64], at first: Int) -> Bool {
+        records[first + PageLayout.Row.state] & 0xff != 1
+            || records[first + PageLayout.Row.checksum]
+                == PageLayout.checksum(records[(first + 1)..<(first + PageLayout.Row.checksum)])
+    }
+
     /// `nil`: nobody's, or half written.
     fileprivate init?(_ record: [UInt64], _ scope: Family.Scope, _ number: Int) {
         guard record[PageLayout.Row.state] & 0xff == 1,

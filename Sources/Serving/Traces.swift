@@ -44,7 +44,7 @@ extension Shard {
         let call = records[exchange.seat].call
         let isKept =
             isPrediction
-            && (call.isServersFault || now - exchange.openedNanoseconds >= settings.slowNanoseconds)
+            && (call.isServersFault || max(now, call.ranUntil) - exchange.openedNanoseconds >= settings.slowNanoseconds)
         guard isKept || rpcs[exchange.seat].hasTraceparent || settings.sampler.ratio > 0 else { return }
         trace(exchange, method, call, isKept: isKept)
     }
@@ -120,7 +120,8 @@ extension Connection {
         let batch = Int64(call.batchNanoseconds)
         let parts: [(StaticString, Int64)] = [
             ("read", call.gathered - call.began), ("queue", call.ranFrom - call.gathered), ("batch", batch),
-            ("compute", call.ranUntil - call.ranFrom - batch), ("encode", now - call.ranUntil), ("total", now - call.began),
+            ("compute", call.ranUntil - call.ranFrom - batch), ("encode", now - call.ranUntil),
+            ("total", now - call.began),
         ]
         let text = parts.map { "\($0.0);dur=\(milliseconds($0.1))" }.joined(separator: ", ")
         var fields = List<Field>()

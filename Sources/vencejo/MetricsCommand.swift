@@ -51,8 +51,9 @@ struct MetricsCommand: ParsableCommand {
     var format = Format.text
 
     func run() throws {
-        let reader = place.reader
-        try place.check(reader.look())
-        FileHandle.standardOutput.write(Data(reader.render(format.format)))
+        let (reader, began) = (place.reader, Clock.now())
+        let look = reader.look()
+        try place.check(look)
+        FileHandle.standardOutput.write(Data(reader.render(look, format.format, began: began)))
     }
 }

@@ -178,7 +178,7 @@ struct Settings {
         let numbers = bounds.compactMap { $0 }
         guard numbers.count == bounds.count, (1...64).contains(numbers.count),
             numbers.allSatisfy({ (1e-6...3600).contains($0) }),
-            zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 })
+            zip(numbers, numbers.dropFirst()).allSatisfy({ Int64($0 * 1e9) < Int64($1 * 1e9) })
         else {
             throw .usage(
                 "\(value.origin): \"\(value.value)\" is not allowed; allowed are 1 to 64 numbers of seconds, each larger than "

@@ -13,7 +13,8 @@ struct Vencejo: ParsableCommand {
         subcommands: [
             Serve.self, Predict.self, BenchCommand.self, ModelsCommand.self, LoadCommand.self, SwapCommand.self,
             RollbackCommand.self, RolloutCommand.self, PromoteCommand.self, AbortCommand.self, ShadowCommand.self,
-            WeightsCommand.self, ExperimentCommand.self, FeedbackCommand.self, PsCommand.self, MetricsCommand.self,
+            WeightsCommand.self, ExperimentCommand.self, FeedbackCommand.self, PsCommand.self, TopCommand.self,
+            MetricsCommand.self,
             UnloadCommand.self,
             LabelCommand.self, HistoryCommand.self,
             ProbeCommand.self, ImportCommand.self, ManifestCommand.self, CompareCommand.self, Status.self, Version.self,

@@ -162,7 +162,8 @@ def test_counters_only_grow(server, path):
 
 def test_one_server_writes_a_page(server, serve, path, echo):
     assert metrics_page.is_written(path)
-    code, _, log = run("serve", "--repository", echo, "--grpc", "127.0.0.1:0", "--metrics-page", path)
+    code, _, log = run("serve", "--repository", echo, "--grpc", "127.0.0.1:0", "--metrics-page", path,
+                       "--metrics-required")
     assert code != 0 and "is written by another process that is alive" in log, log
     assert Page.at(path).header("process_id") == server.process.pid
 
