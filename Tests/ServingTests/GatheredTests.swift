@@ -64,7 +64,9 @@ func theLatestSixteenGroupsAreSearched(between: Int) throws {
     var gathered = Gathered()
     let job = try bench.job(row(1))
     func refused(_ refusal: Refusal, _ id: StaticString) -> Gathered.Refused {
-        Gathered.Refused(refusal: refusal, id: ByteView(id), exchange: job.exchange, connection: 1, record: CallRecord(), requestBytes: 0)
+        Gathered.Refused(
+            refusal: refusal, id: ByteView(id), exchange: job.exchange, connection: 1, record: CallRecord(),
+            requestBytes: 0)
     }
     for _ in 0..<2 {
         gathered.append(refused(.noTrailers, "a"))
