@@ -14,7 +14,7 @@ public struct CallRecord: BitwiseCopyable, Sendable, Equatable {
     /// It was counted among those in flight.
     public var isInFlight = false
     public var rows: Int32 = 0
-    /// Rows that ran together with it, and what of the run it took to put them together and to deal out what came.
+    /// Rows that ran together with it, and what of the run it took to put them together.
     public var batchRows: Int32 = 0
     public var batchNanoseconds: Int32 = 0
     /// Its first byte; when it was checked and ready to run; its run.

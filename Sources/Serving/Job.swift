@@ -49,7 +49,7 @@ struct Job: BitwiseCopyable {
     var ranUntil: Int64 = 0
     /// Rows that ran together with it.
     var batchRows: Int32 = 0
-    /// What of its run it took to put the rows together and to deal out what came.
+    /// What of its run it took to put the rows together.
     var batchNanoseconds: Int32 = 0
     var outcome = Outcome.waiting
 

@@ -15,8 +15,9 @@ struct Runner: ~Copyable {
     private let log: @Sendable (String) -> Void
     /// Why jobs were refused, by the number that stands in their outcomes.
     private(set) var refusals: [Refusal] = []
-    /// What the last batch spent in its model.
-    private var runNanoseconds: Int64 = 0
+    /// When the last batch was put together, and when its model had run.
+    private var gathered: Int64 = 0
+    private var ran: Int64 = 0
     /// Positions of the jobs that somebody still waits for.
     private var ready: [Int] = []
 
@@ -156,8 +157,8 @@ struct Runner: ~Copyable {
         }
         // Then each by itself: who is to blame gets the refusal, the others their answers.
         guard case .done(let rows) = done else { return false }
-        let now = Clock.now()
-        let apart = Int32(clamping: now - began - runNanoseconds)
+        // To deal out what came is a part of answering.
+        let now = ran
         servable.costs.record(rows: rows, nanoseconds: now - began)
         servable.statistics.ran(
             calls: range.count, rows: rows, runs: 1, nanoseconds: (now - began) * Int64(range.count), at: now)
@@ -167,7 +168,7 @@ struct Runner: ~Copyable {
             jobs[ready[index]].ranFrom = began
             jobs[ready[index]].ranUntil = now
             jobs[ready[index]].batchRows = Int32(clamping: rows)
-            jobs[ready[index]].batchNanoseconds = apart
+            jobs[ready[index]].batchNanoseconds = Int32(clamping: gathered - began)
         }
         return true
     }
@@ -225,10 +226,10 @@ struct Runner: ~Copyable {
             return .impossible
         }
         var result = BatchResult.done(rows: rows)
-        let began = Clock.now()
+        gathered = Clock.now()
         do throws(RunError) {
             try servable.engine.run(work, in: &arena) { (outputs, arena) in
-                runNanoseconds = Clock.now() - began
+                ran = Clock.now()
                 do throws(ScatterError) {
                     var outputs = try Scattering(outputs, rows: rows, in: &arena)
                     for index in range {
