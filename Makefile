@@ -25,19 +25,21 @@ test: build interop monitors $(venv)/ready ## Run all tests
 	proto/check.sh
 	$(python) $(fixtures)/make_messages.py --check
 	$(python) $(fixtures)/make_models.py --check
+	$(python) $(fixtures)/make_spans.py --check
 	@echo "==> tests of the targets"
 	swift test $(strict)
 	@echo "==> tests of the built server"
 	$(python) -m pytest Tests/SystemTests
 
-build: packages ## Build the release binary, .build/release/vencejo
+build: packages ## Build the release binaries, .build/release/vencejo and .build-agent/release/vencejo-metrics
 	swift build --configuration release --static-swift-stdlib $(strict)
+	swift build --configuration release --static-swift-stdlib $(strict) --package-path agents/metrics --scratch-path .build-agent
 
 demo: build $(venv)/ready .build/stubs ## Predict from Python; starts a server if none runs
 	PYTHONPATH=.build/stubs $(python) Tests/Demo/predict.py
 
 lint: ## Check the format; changes nothing
-	swift format lint --strict --recursive Package.swift Sources Tests
+	swift format lint --strict --recursive Package.swift Sources Tests agents
 
 sanitize: sanitize-asan sanitize-tsan ## Run the tests with the address and the thread sanitizer
 
@@ -71,7 +73,7 @@ soak: build $(venv)/ready ## Watch the memory of a server to which everything ha
 	$(python) Tests/Benchmarks/soak.py .build/release/vencejo --rounds 400
 
 clean: ## Remove all that was built, the Python environment too
-	rm -rf .build .build-asan .build-tsan .build-interop $(venv)
+	rm -rf .build .build-agent .build-asan .build-tsan .build-interop $(venv)
 
 packages:
 	@.ci/packages

@@ -58,7 +58,11 @@ let rooms = [
 
 let package = Package(
     name: "vencejo",
-    products: [.executable(name: "vencejo", targets: ["vencejo"])],
+    products: [
+        .executable(name: "vencejo", targets: ["vencejo"]),
+        // for agents, which are packages of their own (agents/README.md)
+        .library(name: "Telemetry", type: .static, targets: ["Telemetry", "StructuredLog"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -85,6 +89,11 @@ let package = Package(
             "Bench",
             ["Memory", "Tensors", "Protobuf", "Reactor", "TLS", "HTTP2", "GRPC", "PredictionAPI", "OpenInference"]),
         // 4 street
+        //   What the agents need beside their windows: pure, so that it is tested with the rest.
+        .target(
+            name: "StructuredLog", dependencies: ["Memory", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        ground("Telemetry", ["Memory", "GRPC", "Metrics", "Tracing", "Reactor"]),
         .executableTarget(
             name: "vencejo",
             dependencies: (ground + rooms + ["Serving", "Control", "Bench"]).map { .byName(name: $0) } + [
@@ -110,6 +119,10 @@ let package = Package(
         tests("Repository", ["Crypto", "Memory", "Tensors"]), tests("Batching", ["Memory", "Tensors"]),
         tests("Rollout", ["Memory", "Tensors"]), tests("Experiments", ["Memory"]),
         tests("Metrics", ["Memory", "Tensors", "Protobuf"]), tests("Tracing", ["Memory", "Protobuf"]),
+        tests("Telemetry", ["Memory", "GRPC", "Metrics", "Tracing"]),
+        .testTarget(
+            name: "StructuredLogTests",
+            dependencies: ["StructuredLog", .product(name: "Logging", package: "swift-log")], swiftSettings: strict),
         tests("Identity", ["Memory", "Tensors"]),
         tests("ONNX", ["Memory", "Tensors"]),
         tests("Serving", ground + rooms), tests("Control", ground + rooms + ["Serving"]),

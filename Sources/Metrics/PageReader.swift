@@ -18,6 +18,8 @@ public final class PageReader: Sendable {
     private struct State: Sendable {
         var file: SharedFileReader?
         var last: Snapshot?
+        /// The first words of each ring of spans when it was read last.
+        var rings: [[UInt64]] = []
     }
 
     public let path: String
@@ -72,21 +74,30 @@ public final class PageReader: Sendable {
         }
     }
 
-    /// The rings of spans, one for each shard, with the generation of their server; a ring that another server left is not read.
-    public func spans() -> (generation: UInt64, rings: [[UInt64]])? {
-        state.withLock { state in
-            guard let file = state.file, let last = state.last, file.isCurrent, last.spanWords > 0 else { return nil }
-            var rings: [[UInt64]] = []
-            for shard in 0..<Int(truncatingIfNeeded: last[.shards]) {
+    /// The rings of spans, one for each shard; empty where nothing was written since the last time.
+    public func spans() -> [[UInt64]] {
+        let isKnown = state.withLock { $0.last != nil && $0.file?.isCurrent ?? false }
+        // Where everything lies is known by whoever looked once.
+        if !isKnown { _ = look() }
+        return state.withLock { state in
+            guard let file = state.file, let last = state.last, last.spanWords >= Self.ringHeaderWords else { return [] }
+            let shards = Int(truncatingIfNeeded: last[.shards])
+            while state.rings.count < shards { state.rings.append([]) }
+            return (0..<shards).map { shard in
+                let at = last.spansAt + shard * last.spanWords
+                var header = [UInt64](repeating: 0, count: Self.ringHeaderWords)
+                guard file.read(from: at, into: &header, header.indices), header != state.rings[shard] else { return [] }
                 var words = [UInt64](repeating: 0, count: last.spanWords)
-                guard file.read(from: last.spansAt + shard * last.spanWords, into: &words, words.indices) else {
-                    return nil
-                }
-                rings.append(words)
+                guard file.read(from: at, into: &words, words.indices) else { return [] }
+                // What was written while it was read is there the next time.
+                state.rings[shard] = header
+                return words
             }
-            return (last[.generation], rings)
         }
     }
+
+    /// How many of a ring's words change whenever something is written.
+    private static let ringHeaderWords = 8
 
     public func render(_ format: ExpositionFormat) -> [UInt8] {
         let began = now()
