@@ -99,7 +99,7 @@ let package = Package(
             dependencies: (ground + rooms + ["Serving", "Control", "Bench"]).map { .byName(name: $0) } + [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-                "Yams",
+                "StructuredLog", "Yams",
             ],
             path: "Sources/vencejo", swiftSettings: strict),
         // counted, not shipped: Tests/Benchmarks/budgets.py

@@ -80,13 +80,17 @@ public final class PageReader: Sendable {
         // Where everything lies is known by whoever looked once.
         if !isKnown { _ = look() }
         return state.withLock { state in
-            guard let file = state.file, let last = state.last, last.spanWords >= Self.ringHeaderWords else { return [] }
+            guard let file = state.file, let last = state.last, last.spanWords >= Self.ringHeaderWords else {
+                return []
+            }
             let shards = Int(truncatingIfNeeded: last[.shards])
             while state.rings.count < shards { state.rings.append([]) }
             return (0..<shards).map { shard in
                 let at = last.spansAt + shard * last.spanWords
                 var header = [UInt64](repeating: 0, count: Self.ringHeaderWords)
-                guard file.read(from: at, into: &header, header.indices), header != state.rings[shard] else { return [] }
+                guard file.read(from: at, into: &header, header.indices), header != state.rings[shard] else {
+                    return []
+                }
                 var words = [UInt64](repeating: 0, count: last.spanWords)
                 guard file.read(from: at, into: &words, words.indices) else { return [] }
                 // What was written while it was read is there the next time.

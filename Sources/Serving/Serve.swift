@@ -150,7 +150,7 @@ extension Connection {
         shard.records[exchange.seat].call.note(refusal)
         // Who works on it need not begin.
         exchange.abandon()
-        if let log = refusal.log { shard.log(log) }
+        if let log = refusal.log { shard.log(log, shard.trace(of: exchange)) }
         if case .http(let status, _) = refusal {
             session.respond(exchange, ReplyHead.http(status), endsAtOnce: true)
         } else if exchange.hasReplied {

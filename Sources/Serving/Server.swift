@@ -7,6 +7,7 @@ public import Reactor
 import Reflection
 import Synchronization
 public import TLS
+public import Tracing
 
 /// What this build calls itself.
 public enum Product {
@@ -44,12 +45,13 @@ public struct ServerConfiguration: Sendable {
     public var page: Page
     /// Which calls leave a span there; `nil`: none.
     public var tracing: TracingSettings?
-    public var log: @Sendable (String) -> Void
+    /// A line for who looks after the server; of a call that is traced, with its caller's place in the trace.
+    public var log: @Sendable (_ line: String, _ trace: TraceContext?) -> Void
 
     public init(
         limits: ServerLimits, models: Directory<Servable>, listeners: [[ServerListener]], desk: Desk? = nil,
         exposures: Exposures = Exposures(), page: Page, tracing: TracingSettings? = nil,
-        log: @escaping @Sendable (String) -> Void
+        log: @escaping @Sendable (String, TraceContext?) -> Void
     ) {
         self.page = page
         self.tracing = tracing
@@ -101,7 +103,8 @@ final class Shared: Sendable {
         awake = Atomic(doors.count)
         executors = try Executors(
             count: configuration.limits.executors, arenaBytesMax: configuration.limits.arenaBytesMax, tally: tally,
-            recorder: configuration.page.common, log: configuration.log)
+            recorder: configuration.page.common
+        ) { configuration.log($0, nil) }
     }
 
     /// Shards that are not asleep.

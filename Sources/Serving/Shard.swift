@@ -18,7 +18,7 @@ final class Shard {
     let server: Shared
     let door: ShardDoor
     let exchanges: ExchangePool
-    private let write: @Sendable (String) -> Void
+    private let write: @Sendable (String, TraceContext?) -> Void
     private var logBudget = Budget(Budget.Size(burst: 100, perSecond: 10))
     private var linesLeftOut = 0
     private let listeners: [ServerListener]
@@ -100,7 +100,8 @@ final class Shard {
         recorder = server.configuration.page.recorder(shard: number)
         traces = server.configuration.tracing.map { Traces($0, server.configuration.page.spans(shard: number)) }
         runner = Runner(
-            arenaBytesMax: limits.arenaBytesMax, tally: server.tally, recorder: recorder, log: server.configuration.log)
+            arenaBytesMax: limits.arenaBytesMax, tally: server.tally, recorder: recorder
+        ) { [write] in write($0, nil) }
         now = Clock.now()
         random = SplitMix(seed: UInt64(bitPattern: now) &+ UInt64(number))
         wheel = TimerWheel(now: now)
@@ -335,14 +336,14 @@ final class Shard {
     }
 
     /// A line for the log; a flood of them is cut, and counted.
-    func log(_ line: String) {
+    func log(_ line: String, _ trace: TraceContext? = nil) {
         guard logBudget.spend(now: now) else {
             linesLeftOut += 1
             return
         }
-        if linesLeftOut > 0 { write("\(linesLeftOut) lines were left out") }
+        if linesLeftOut > 0 { write("\(linesLeftOut) lines were left out", nil) }
         linesLeftOut = 0
-        write(line)
+        write(line, trace)
     }
 
     /// Any number; another one each time.

@@ -162,7 +162,7 @@ extension Connection {
         case .deadlinePassed, .arena: throw refusal
         default: break
         }
-        if let log = refusal.log { shard.log(log) }
+        if let log = refusal.log { shard.log(log, shard.trace(of: exchange)) }
         do throws(ArenaFull) { return try exchange.arena.copy(refusal.sentence) } catch { throw .arena(error) }
     }
 }

@@ -49,6 +49,11 @@ extension Shard {
         trace(exchange, method, call, isKept: isKept)
     }
 
+    /// Where its caller says that it belongs.
+    func trace(of exchange: Exchange) -> TraceContext? {
+        rpcs[exchange.seat].hasTraceparent ? TraceContext(exchange.head.fields.only("traceparent")) : nil
+    }
+
     private func trace(_ exchange: Exchange, _ method: Method, _ call: CallRecord, isKept: Bool) {
         let fields = exchange.head.fields
         guard let context = traces?.tracer.begin(traceparent: fields.only("traceparent")), isKept || context.isSampled

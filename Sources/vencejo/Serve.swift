@@ -102,6 +102,16 @@ struct Serve: ParsableCommand {
             15 steps.
             """, valueName: "list"))
     var latencyBounds: String?
+    @Option(help: ArgumentHelp("text (default) or json: a line of JSON for each record.", valueName: "format"))
+    var logFormat: String?
+    @Option(
+        help: ArgumentHelp(
+            "A file for the log, as JSON, instead of standard error; rotated by size.", valueName: "path"))
+    var logFile: String?
+    @Option(help: ArgumentHelp("How large that file may become, as 10M (default).", valueName: "bytes"))
+    var logBytesMax: String?
+    @Option(help: ArgumentHelp("How many of them are kept, the current one included. Default: 5.", valueName: "number"))
+    var logFiles: String?
     @Option(
         help: ArgumentHelp(
             """
@@ -137,8 +147,7 @@ struct Serve: ParsableCommand {
                     + "(on Debian 12 1.52.0-1+deb12u3)")
         }
         let repository = try open(settings.repository)
-        var logger = Logger(label: "vencejo") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = .info
+        let logger = try logger(settings.log)
         let log = logger
         let runtime = LazyRuntime { (threads) throws(Failure) in try self.runtime(settings, threads, log) }
         func loader(_ page: Page?) -> VersionLoader {
@@ -170,7 +179,7 @@ struct Serve: ParsableCommand {
                 limits: settings.limits, models: directory, listeners: listeners, desk: desk,
                 exposures: exposures, page: page, tracing: settings.tracing
             ) {
-                log.warning("\($0)")
+                log.warning("\($0)", metadata: $1.map(\.metadata))
             })
         for listener in listeners[0] {
             say(
@@ -317,6 +326,10 @@ struct Serve: ParsableCommand {
         set(.metricsPage, metricsPage)
         if metricsRequired { flags[.metricsRequired] = ["true"] }
         set(.latencyBounds, latencyBounds)
+        set(.logFormat, logFormat)
+        set(.logFile, logFile)
+        set(.logBytesMax, logBytesMax)
+        set(.logFiles, logFiles)
         set(.traceRatio, traceRatio)
         set(.traceSlowSeconds, traceSlowSeconds)
         set(.tlsCertificate, tlsCertificate)

@@ -16,6 +16,17 @@ struct Given {
     let origin: String
 }
 
+/// Where the server's log goes, and how it is written.
+struct LogSettings {
+    enum Format: String { case text, json }
+
+    var format = Format.text
+    /// `nil`: standard error.
+    var file: String?
+    var bytesMax = 10 << 20
+    var files = 5
+}
+
 /// Everything that `vencejo serve` can be told.
 struct Settings {
     var repository = ""
@@ -42,6 +53,7 @@ struct Settings {
     /// Without it the server does not start.
     var isMetricsRequired = false
     var latencyBounds = Catalogue.latencyBounds
+    var log = LogSettings()
     /// Which calls are told of in traces; `nil`: none.
     var tracing: TracingSettings?
     var tls: ServerContext.Configuration?
@@ -59,6 +71,10 @@ struct Settings {
         case metricsPage = "metrics_page"
         case metricsRequired = "metrics_required"
         case latencyBounds = "latency_bounds"
+        case logFormat = "log_format"
+        case logFile = "log_file"
+        case logBytesMax = "log_bytes_max"
+        case logFiles = "log_files"
         case traceRatio = "trace_ratio"
         case traceSlowSeconds = "trace_slow_seconds"
         case tlsCertificate = "tls_certificate"
@@ -102,6 +118,7 @@ struct Settings {
         if let value = one(.probeSeconds) { probeSecondsMax = try Self.integer(value, 1...86_400) }
         try applyMetrics(one)
         try applyTracing(one)
+        try applyLog(one)
         if let value = one(.messageBytesMax) {
             limits.messageBytesMax = try Self.integer(value, 1024...2_000_000_000)
             limits.connectionBodyBytesMax = max(limits.connectionBodyBytesMax, 2 * limits.messageBytesMax)
@@ -185,6 +202,27 @@ struct Settings {
                     + "the one before, from 0.000001 to 3600, as 0.005,0.01,0.1")
         }
         latencyBounds = numbers
+    }
+
+    private mutating func applyLog(_ one: (Key) -> Given?) throws(Failure) {
+        if let value = one(.logFormat) {
+            guard let format = LogSettings.Format(rawValue: value.value) else {
+                throw .usage("\(value.origin): \"\(value.value)\" is not allowed; allowed are text and json")
+            }
+            log.format = format
+        }
+        log.file = one(.logFile)?.value
+        for key in [Key.logBytesMax, .logFiles] where log.file == nil {
+            if let value = one(key) { throw .usage("\(value.origin) is given without \(Key.logFile.flag)") }
+        }
+        if log.file != nil {
+            guard log.format == .json || one(.logFormat) == nil else {
+                throw .usage("\(Key.logFile.flag) is given with \(Key.logFormat.flag) text: a file has lines of JSON")
+            }
+            log.format = .json
+        }
+        if let value = one(.logBytesMax) { log.bytesMax = try Self.bytes(value) }
+        if let value = one(.logFiles) { log.files = try Self.integer(value, 1...1000) }
     }
 
     /// What flags and file do not say, the environment may, by OpenTelemetry's names.

@@ -27,7 +27,7 @@ func everyShardGoesByACommit(shards: Int) throws {
         ServerConfiguration(
             limits: ServerLimits(), models: directory, listeners: [[ServerListener]](repeating: [], count: shards),
             page: .ofATest(shards: shards)
-        ) { lines.append($0) })
+        ) { line, _ in lines.append(line) })
     #expect(server.spread(1) >= 0)
     var before: Weak?
     for epoch in 2...30 as ClosedRange<UInt64> {

@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-import synthetic_agent
+from busy import busy
 from monitoring import MONITORING, Process, Prometheus, Sink, run, tool
 from server import binary
 
@@ -208,8 +208,8 @@ def test_a_query_follows_the_dashboard(query):
 @pytest.fixture(scope="module")
 def exposition_endpoint():
     """host:port of a metrics agent beside a server that is busy."""
-    with synthetic_agent.endpoint() as address:
-        yield address
+    with busy() as (_, agent):
+        yield f"127.0.0.1:{agent.port}"
 
 
 @pytest.fixture(scope="module")
