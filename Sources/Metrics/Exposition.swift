@@ -228,7 +228,7 @@ extension Family {
 
 extension [OwnFamily] {
     func write<Format: Exposition>(to format: inout Format) {
-        for family in self {
+        for family in self where !family.samples.isEmpty {
             let isInfo = family.name.hasSuffix("_info")
             format.begin(
                 name: family.name, help: family.help, unit: family.unit, kind: family.isCounter ? .counter : .gauge,

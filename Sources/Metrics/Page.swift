@@ -28,8 +28,14 @@ public final class Page: Sendable {
         public var monotonicNanoseconds: Int64
         public var bootID: (UInt64, UInt64)
         public var processID: Int32
+        /// The server's version.
+        public var product: String
 
-        public init(unixNanoseconds: Int64, monotonicNanoseconds: Int64, bootID: (UInt64, UInt64), processID: Int32) {
+        public init(
+            unixNanoseconds: Int64, monotonicNanoseconds: Int64, bootID: (UInt64, UInt64), processID: Int32,
+            product: String = ""
+        ) {
+            self.product = product
             self.unixNanoseconds = unixNanoseconds
             self.monotonicNanoseconds = monotonicNanoseconds
             self.bootID = bootID
@@ -115,6 +121,9 @@ public final class Page: Sendable {
         words.store(layout.catalogueAt, UInt64(message.count))
         for (index, word) in message.words.enumerated() { words.store(layout.catalogueAt + 1 + index, word) }
         set(.catalogueHash, PageLayout.checksum(message.words))
+        words.store(
+            PageLayout.Header.product, Array(origin.product.shortened.utf8).words, count: PageLayout.Header.productWords
+        )
         let now = UInt64(bitPattern: origin.unixNanoseconds)
         for (row, name) in [(Self.unknownRow, "_unknown"), (Self.overflowRow, "_overflow")] {
             for scope in [Family.Scope.model, .version] { write(scope, row, Rows.Name(model: name, version: ""), now) }

@@ -27,6 +27,9 @@ public struct PageLayout: Sendable, Equatable {
             spanWords
 
         static let size = 512
+        /// What the server calls its version: text in so many words, behind the numbers.
+        static let product = 64
+        static let productWords = 8
     }
 
     public enum State: UInt64, Sendable { case building, ready, draining, closed }

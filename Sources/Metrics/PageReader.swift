@@ -26,17 +26,19 @@ public final class PageReader: Sendable {
     private let createdTimestamps: Bool
     private let state = Lock(State())
     private let now: @Sendable () -> Int64
+    private let product: String
     private let own: @Sendable () -> [OwnFamily]
     /// A server that gave no sign of life for so long hangs.
     static let silenceSeconds = 10.0
 
-    /// - Parameter now: CLOCK_MONOTONIC, in nanoseconds. - Parameter own: what the reader's own process says of itself.
+    /// - Parameter product: the version of who reads. - Parameter now: CLOCK_MONOTONIC, in nanoseconds. - Parameter own: what the reader's own process says of itself.
     public init(
-        path: String, createdTimestamps: Bool = false, now: @escaping @Sendable () -> Int64,
+        path: String, createdTimestamps: Bool = false, product: String = "", now: @escaping @Sendable () -> Int64,
         own: @escaping @Sendable () -> [OwnFamily] = { [] }
     ) {
         self.path = path
         self.createdTimestamps = createdTimestamps
+        self.product = product
         self.now = now
         self.own = own
     }
@@ -132,7 +134,13 @@ public final class PageReader: Sendable {
 
     private func agentFamilies(_ look: Look, series: Int, seconds: Double) -> [OwnFamily] {
         let reasons = ["no_page", "no_writer", "not_ready", "silent", "short", "other_version", "damaged"]
+        var builds: [(labels: [(String, String)], value: Double)] = []
+        if let snapshot = look.snapshot, !snapshot.product.isEmpty {
+            builds.append(([("version", snapshot.product), ("component", "server")], 1))
+        }
+        if !product.isEmpty { builds.append(([("version", product), ("component", "agent")], 1)) }
         var families = [
+            OwnFamily("vencejo_build_info", "The versions of what runs here.", builds),
             OwnFamily("vencejo_up", "1 while the server is alive and its page can be read.", [([], look.isUp ? 1 : 0)]),
             OwnFamily(
                 "vencejo_agent_incompatible", "1 for the reason why the server's page says nothing.",

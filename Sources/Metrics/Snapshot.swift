@@ -171,6 +171,11 @@ public struct Snapshot: Sendable {
 
     public subscript(_ word: PageLayout.Header) -> UInt64 { header[word.rawValue] }
 
+    /// The version of the server.
+    public var product: String {
+        header.text(PageLayout.Header.product, words: PageLayout.Header.productWords)
+    }
+
     public var state: PageLayout.State? { PageLayout.State(rawValue: self[.state]) }
 
     /// The cells of one combination of label values.

@@ -6,11 +6,8 @@ import Reactor
 enum AgentFamilies {
     private static let started = Double(Clock.wallMilliseconds()) / 1000
 
-    static func all(_ spans: ExportCounts.Now, version: String) -> [OwnFamily] {
+    static func all(_ spans: ExportCounts.Now) -> [OwnFamily] {
         [
-            OwnFamily(
-                "vencejo_build_info", "The versions of what runs here.",
-                [([("version", version), ("component", "agent")], 1)]),
             OwnFamily(
                 "vencejo_trace_spans_exported", "Spans that the collector took.", isCounter: true,
                 [([], Double(spans.exported))]),

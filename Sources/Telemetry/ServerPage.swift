@@ -11,8 +11,8 @@ public final class ServerPage: Sendable {
     public init(path: String, createdTimestamps: Bool, version: String) {
         let counts = counts
         reader = PageReader(
-            path: path, createdTimestamps: createdTimestamps, now: { Clock.now() },
-            own: { AgentFamilies.all(counts.now, version: version) })
+            path: path, createdTimestamps: createdTimestamps, product: version, now: { Clock.now() },
+            own: { AgentFamilies.all(counts.now) })
     }
 
     public func reply(_ question: Question) -> Reply { Routes.reply(question, render: reader.render) }

@@ -31,7 +31,7 @@ extension Serve {
             spanWords: settings.tracing == nil ? 0 : SpanRing.words(records: TracingSettings.records))
         let origin = Page.Origin(
             unixNanoseconds: Clock.wallMilliseconds() * 1_000_000, monotonicNanoseconds: Clock.now(), bootID: bootID,
-            processID: getpid())
+            processID: getpid(), product: "\(Product.version)")
         let catalogue = Product.catalogue(latencyBounds: settings.latencyBounds)
         var path: String?
         switch settings.metrics {

@@ -128,11 +128,11 @@ private final class Place: Sendable {
         let text = try said(
             place.reader {
                 [
-                    OwnFamily("vencejo_build_info", "Build.", [([("version", "1\"\\\n")], 1)]),
+                    OwnFamily("vencejo_agent_info", "Agent.", [([("version", "1\"\\\n")], 1)]),
                     OwnFamily("vencejo_agent_scrapes", "Scrapes.", isCounter: true, [([("code", "200")], 3)]),
                 ]
             })
-        #expect(text.value("vencejo_build_info", ["version": "1\"\\\n"]) == 1)
+        #expect(text.value("vencejo_agent_info", ["version": "1\"\\\n"]) == 1)
         #expect(text.value("vencejo_agent_scrapes_total", ["code": "200"]) == 3)
     }
 }

@@ -17,13 +17,24 @@ from tensors import case, infer_request, predict_request
 TRACED = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]
 
 
+ASKED = {"breast_cancer": 2, "diabetes": 1, "tickets": 1}
+
+
+def divide(orders, percent):
+    orders.SetWeights(messages.ControlRequest(model="breast_cancer", shares=[
+        messages.Share(version=2, percent=percent), messages.Share(version=1, percent=100 - percent)]))
+
+
 def calls(server, stop):
     """Some hundred calls a second, of all models, most of them right."""
     predictions = prediction_grpc.PredictionServiceStub(server.channel())
     oip = inference_grpc.GRPCInferenceServiceStub(server.channel())
-    asked = {name: case(name, version, 1)[0] for name, version in
-             [("diabetes", 1), ("tickets", 1), ("breast_cancer", 2)]}
+    asked = {name: case(name, version, 1)[0] for name, version in ASKED.items()}
+    orders, turn = control_grpc.ModelControlServiceStub(server.channel(server.control)), 0
     while not stop.is_set():
+        turn += 1
+        if turn % 10 == 0:
+            divide(orders, 70 + turn // 10 % 10)
         waiting = []
         for name, inputs in asked.items():
             waiting += [predictions.Predict.future(predict_request(name, inputs)) for _ in range(8)]
@@ -44,7 +55,8 @@ def busy(*arguments):
     threads, agent, server = [], None, None
     try:
         models = folder / "models"
-        shutil.copytree(MODELS, models)
+        for name in ASKED:
+            shutil.copytree(MODELS / name, models / name)
         server = Server("--metrics-page", folder / "page", "--metrics-required", *arguments, repository=models,
                         control="127.0.0.1:0")
         orders = control_grpc.ModelControlServiceStub(server.channel(server.control))
@@ -52,8 +64,11 @@ def busy(*arguments):
         orders.Rollback(messages.ControlRequest(model="breast_cancer"))
         with contextlib.suppress(grpc.RpcError):
             orders.Load(messages.ControlRequest(model="nobody"))
-        orders.SetWeights(messages.ControlRequest(model="breast_cancer", shares=[
-            messages.Share(version=2, percent=75), messages.Share(version=1, percent=25)]))
+        divide(orders, 75)
+        # The same once more, in the shadow.
+        shutil.copytree(models / "breast_cancer" / "2", models / "breast_cancer" / "3")
+        orders.Load(messages.ControlRequest(model="breast_cancer", version=3, slot="shadow"))
+        orders.Shadow(messages.ControlRequest(model="breast_cancer", version=3, percent=100))
         threads = [threading.Thread(target=calls, args=(server, stop))]
         for thread in threads:
             thread.start()

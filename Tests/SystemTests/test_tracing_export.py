@@ -305,7 +305,8 @@ def test_paths_and_methods(agent):
     assert agent.request("/healthz")[2] == b"ok\n"
     assert agent.request("/metrics/triton", Accept=PROMETHEUS["3.5"][0])[1]["Content-Type"].startswith("text/plain")
     status, headers, body = agent.request(method="HEAD")
-    assert (status, body) == (200, b"") and int(headers["Content-Length"]) == len(agent.request()[2])
+    # Numbers move meanwhile.
+    assert (status, body) == (200, b"") and abs(int(headers["Content-Length"]) - len(agent.request()[2])) < 50
     status, headers, body = agent.request("/nothing?x=1")
     assert status == 404 and body == b'there is no "/nothing" here: ask for /metrics, /metrics/triton or /healthz\n'
     status, headers, body = agent.request(method="POST")
