@@ -11,7 +11,7 @@ interop := Tests/Interop/grpc-swift
 strict := --explicit-target-dependency-import-check error
 export VENCEJO_ONNXRUNTIME ?= $(CURDIR)/$(venv)/lib/libonnxruntime.so
 
-.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios swaps idle soak clean packages monitors interop
+.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios swaps idle soak clean packages monitors interop agent build-agent
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 20
@@ -20,7 +20,7 @@ serve: build $(venv)/ready ## Serve the sample models on 127.0.0.1:8001
 	@echo; sed 's/^/    /' Tests/Demo/calls.txt; echo
 	exec .build/release/vencejo serve --repository $(fixtures)/models --control 127.0.0.1:8002 --state .build/state.json
 
-test: build interop monitors $(venv)/ready ## Run all tests
+test: build build-agent interop monitors $(venv)/ready ## Run all tests
 	@echo "==> what is generated is what its sources say"
 	proto/check.sh
 	$(python) $(fixtures)/make_messages.py --check
@@ -31,8 +31,14 @@ test: build interop monitors $(venv)/ready ## Run all tests
 	@echo "==> tests of the built server"
 	$(python) -m pytest Tests/SystemTests
 
-build: packages ## Build the release binaries, .build/release/vencejo and .build-agent/release/vencejo-metrics
+build: packages ## Build the release binary, .build/release/vencejo
 	swift build --configuration release --static-swift-stdlib $(strict)
+
+agent: build-agent ## Serve the metrics of the server on 127.0.0.1:8001 at 127.0.0.1:9464
+	exec .build-agent/release/vencejo-metrics
+
+# A package of its own, which takes minutes the first time: SwiftNIO.
+build-agent: packages
 	swift build --configuration release --static-swift-stdlib $(strict) --package-path agents/metrics --scratch-path .build-agent
 
 demo: build $(venv)/ready .build/stubs ## Predict from Python; starts a server if none runs
@@ -50,7 +56,7 @@ sanitize-asan: sanitizer := address
 sanitize-tsan: sanitizer := thread
 sanitize-asan sanitize-tsan: export ASAN_OPTIONS := allocator_may_return_null=1
 sanitize-asan sanitize-tsan: export TSAN_OPTIONS := allocator_may_return_null=1
-sanitize-asan sanitize-tsan: sanitize-%: packages monitors $(venv)/ready
+sanitize-asan sanitize-tsan: sanitize-%: packages build-agent monitors $(venv)/ready
 	@echo "==> $(sanitizer) sanitizer"
 	ASAN_OPTIONS=$$ASAN_OPTIONS:detect_leaks=0 swift test $(strict) --sanitize=$(sanitizer) --scratch-path .build-$*
 	VENCEJO_BIN=.build-$*/debug/vencejo $(python) -m pytest Tests/SystemTests --ignore Tests/SystemTests/test_grpc_swift.py
