@@ -11,7 +11,7 @@ interop := Tests/Interop/grpc-swift
 strict := --explicit-target-dependency-import-check error
 export VENCEJO_ONNXRUNTIME ?= $(CURDIR)/$(venv)/lib/libonnxruntime.so
 
-.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios swaps idle soak clean packages monitors interop agent build-agent
+.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios swaps idle soak scrapes clean packages monitors interop agent build-agent
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 20
@@ -71,6 +71,9 @@ swaps: build $(venv)/ready ## Swap models a thousand times under load
 
 scenarios: build $(venv)/ready ## Measure two loads at once, too much load, two shards, TLS
 	$(python) Tests/Benchmarks/scenarios.py .build/release/vencejo
+
+scrapes: build build-agent $(venv)/ready ## Measure what it costs a busy server to be scraped ten times a second
+	$(python) Tests/Benchmarks/scrapes.py .build/release/vencejo .build-agent/release/vencejo-metrics
 
 idle: build $(venv)/ready ## Measure 10 000 idle connections
 	$(python) Tests/Benchmarks/idle_connections.py .build/release/vencejo

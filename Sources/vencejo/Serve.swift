@@ -201,7 +201,7 @@ struct Serve: ParsableCommand {
                     if let note = report.note { log.warning("\(note)") }
                     if let text = report.log { log.error("model \(report.model), version \(report.version): \(text)") }
                 }))
-        try keepShowing(control, settings, startedMilliseconds: started)
+        let showing = try keepShowing(control, settings, startedMilliseconds: started)
         let watcher: Watcher? =
             settings.mode != .watch
             ? nil
@@ -242,6 +242,7 @@ struct Serve: ParsableCommand {
             Foundation.exit(1)
         }.detach()
         server.wait()
+        showing.end()
         page.reach(.closed)
         let tally = server.tally
         say(

@@ -5,6 +5,7 @@ import Memory
 import Metrics
 import Reactor
 import Serving
+import Synchronization
 import Tracing
 
 /// Where the metrics page lies.
@@ -59,21 +60,46 @@ extension Serve {
         return (UInt64(digits.prefix(16), radix: 16) ?? 0, UInt64(digits.dropFirst(16), radix: 16) ?? 0)
     }
 
-    /// Once a second what is so now is written into the page.
-    func keepShowing(_ control: ModelControl, _ settings: Settings, startedMilliseconds: Int64) throws(Failure) {
+    /// Once a second what is so now is written into the page, until somebody ends it.
+    func keepShowing(
+        _ control: ModelControl, _ settings: Settings, startedMilliseconds: Int64
+    ) throws(Failure) -> Showing {
         let (executors, shards, memory) = (settings.limits.executors, settings.shards, settings.limits.memoryBytesMax)
+        let showing = Showing()
         do throws(SystemError) {
-            try Thread.start("gauges") {
+            let thread = try Thread.start("gauges") {
                 let gauges = Gauges(
                     control, memoryBytesMax: memory, executors: executors, shards: shards,
                     startedMilliseconds: startedMilliseconds)
-                while true {
+                while !showing.isEnded {
                     gauges.look()
-                    Thread.rest(nanoseconds: 1_000_000_000)
+                    showing.wait(until: Clock.now() + 1_000_000_000)
                 }
-            }.detach()
+            }
+            showing.begun(by: thread)
+            return showing
         } catch {
             throw Failure(code: .failed, sentence: "the server cannot start: \(error)")
         }
+    }
+}
+
+/// The thread that keeps the page in step. It has the control, and with it all that is served, as long as it runs.
+final class Showing: Sendable {
+    private let semaphore = Semaphore()
+    private let ended = Atomic<Bool>(false)
+    private let thread = Lock<Reactor.Thread.Handle?>(nil)
+
+    var isEnded: Bool { ended.load(ordering: .acquiring) }
+
+    func wait(until time: Int64) { semaphore.wait(until: time) }
+
+    func begun(by thread: Reactor.Thread.Handle) { self.thread.withLock { $0 = thread } }
+
+    /// Returns when the thread has ended.
+    func end() {
+        ended.store(true, ordering: .releasing)
+        semaphore.post()
+        thread.withLock { $0 }?.join()
     }
 }

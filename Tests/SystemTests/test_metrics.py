@@ -9,6 +9,7 @@ import threading
 import time
 
 import grpc
+import numpy as np
 import pytest
 
 from server import MODELS, Server, binary, runtime
@@ -335,3 +336,22 @@ def test_json_is_not_promised(page):
     unknown = show(page.path, "--format", "json")
     assert unknown.returncode == 2 and "openmetrics" in unknown.stderr
     assert json.dumps("json") in unknown.stderr.replace("'", '"')
+
+
+# MARK: The log
+
+def test_a_line_of_a_traced_call_names_its_trace(serve, tmp_path):
+    log = tmp_path / "log.json"
+    server = serve("--log-file", log, "--log-bytes-max", "64K", "--log-files", "2")
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    with pytest.raises(grpc.RpcError) as failed:
+        stub(server).Predict(predict_request("lookup", {"place": ("INT64", np.array([10**9]))}),
+                             metadata=[("traceparent", f"00-{trace}-b7ad6b7169203331-01")])
+    assert failed.value.code() == grpc.StatusCode.INTERNAL, failed.value
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    [line] = [line for line in lines if line.get("trace_id") == trace]
+    assert line["span_id"] == "b7ad6b7169203331" and line["level"] == "warning" and "time" in line
+    # What is wrong with all these words is said where somebody looks.
+    wrong = subprocess.run([binary(), "serve", "--repository", str(MODELS), "--log-files", "2"], capture_output=True,
+                           text=True, timeout=60)
+    assert wrong.returncode == 2 and "--log-files is given without --log-file" in wrong.stderr

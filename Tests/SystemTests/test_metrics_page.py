@@ -1,6 +1,7 @@
 """The server's metrics page, read by another implementation of its documentation (metrics_page.py)."""
 import math
 import pathlib
+import struct
 import threading
 import time
 
@@ -89,7 +90,9 @@ def test_the_header_says_who_wrote_it(server, path):
     assert 0 < page.header("start_monotonic_nanoseconds") <= page.header("heartbeat_monotonic_nanoseconds")
     assert page.header("heartbeat_monotonic_nanoseconds") <= time.monotonic_ns()
     assert page.header("rows_missed") == 0
-    assert not any(page.words[len(metrics_page.HEADER):metrics_page.HEADER_WORDS])
+    product = struct.pack("<8Q", *page.words[64:72]).rstrip(b"\0").decode()
+    assert product == run("--version")[1].strip()
+    assert not any(page.words[len(metrics_page.HEADER):64]) and not any(page.words[72:metrics_page.HEADER_WORDS])
     # It gives signs of life.
     before = page.header("heartbeat_monotonic_nanoseconds")
     eventually(path, lambda page: page.header("heartbeat_monotonic_nanoseconds") > before)
