@@ -73,7 +73,8 @@ extension Serve {
                     startedMilliseconds: startedMilliseconds)
                 while !showing.isEnded {
                     gauges.look()
-                    showing.wait(until: Clock.now() + 1_000_000_000)
+                    // In short rests: who ends the server waits for this thread.
+                    for _ in 0..<10 where !showing.isEnded { Thread.rest(nanoseconds: 100_000_000) }
                 }
             }
             showing.begun(by: thread)
@@ -86,20 +87,16 @@ extension Serve {
 
 /// The thread that keeps the page in step. It has the control, and with it all that is served, as long as it runs.
 final class Showing: Sendable {
-    private let semaphore = Semaphore()
     private let ended = Atomic<Bool>(false)
     private let thread = Lock<Reactor.Thread.Handle?>(nil)
 
     var isEnded: Bool { ended.load(ordering: .acquiring) }
-
-    func wait(until time: Int64) { semaphore.wait(until: time) }
 
     func begun(by thread: Reactor.Thread.Handle) { self.thread.withLock { $0 = thread } }
 
     /// Returns when the thread has ended.
     func end() {
         ended.store(true, ordering: .releasing)
-        semaphore.post()
         thread.withLock { $0 }?.join()
     }
 }
