@@ -140,7 +140,7 @@ final class Connection {
             shard.count(exchange, with: lease.model.object)
             return lease
         } catch {
-            shard.countAside(exchange, call.model)
+            shard.countAside(exchange, call.model, error)
             throw .lease(error)
         }
     }

@@ -4,6 +4,7 @@ import GRPC
 import HTTP2
 import Memory
 public import Metrics
+import Models
 import Reactor
 import Tensors
 
@@ -40,7 +41,9 @@ extension Shard {
     }
 
     /// It names a model, and gets no version: it is counted with those of that model that had none.
-    func countAside(_ exchange: Exchange, _ model: ByteView) {
+    func countAside(_ exchange: Exchange, _ model: ByteView, _ error: LeaseError) {
+        // Nobody's row need not be looked for.
+        if case .unknownModel = error { return }
         records[exchange.seat].call.row = Int32(server.configuration.page.versionlessRow(of: model))
         records[exchange.seat].call.modelRow = Int32(server.configuration.page.modelRow(of: model))
     }
