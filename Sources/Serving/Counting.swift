@@ -53,12 +53,9 @@ extension Shard {
         guard exchange.headIsComplete else { return }
         let record = records[exchange.seat]
         defer { traceIfWanted(exchange, method) }
-        guard let prediction = method.prediction else {
-            return recorder.count(.rpcs, point: Int(method.rawValue) * grpcCodes.count + Int(record.call.code))
-        }
-        if prediction.isStreamed {
+        guard let prediction = method.prediction, !prediction.isStreamed else {
             // What PredictMany answers at its end.
-            if record.responseBytes > 0 {
+            if method.prediction != nil, record.responseBytes > 0 {
                 recorder.count(.responseBytes, row: Int(record.call.modelRow), record.responseBytes)
             }
             return recorder.count(.rpcs, point: Int(method.rawValue) * grpcCodes.count + Int(record.call.code))

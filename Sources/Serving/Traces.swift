@@ -44,7 +44,8 @@ extension Shard {
         let call = records[exchange.seat].call
         let isKept =
             isPrediction
-            && (call.isServersFault || max(now, call.ranUntil) - exchange.openedNanoseconds >= settings.slowNanoseconds)
+            && (StatusName.isError(call.code)
+                || max(now, call.ranUntil) - exchange.openedNanoseconds >= settings.slowNanoseconds)
         guard isKept || rpcs[exchange.seat].hasTraceparent || settings.sampler.ratio > 0 else { return }
         trace(exchange, method, call, isKept: isKept)
     }
@@ -60,7 +61,9 @@ extension Shard {
         else { return }
         let began = exchange.openedNanoseconds
         let left = Clock.now() - began
-        func after(_ time: Int64) -> Int64? { time > 0 ? max(0, time - began) : nil }
+        // A stream has many messages, and no phases of its own.
+        let hasPhases = method.shape == .unary
+        func after(_ time: Int64) -> Int64? { hasPhases && time > 0 ? max(0, time - began) : nil }
         let wall = Clock.wallMilliseconds()
         let names = server.configuration.page.names(row: Int(call.row))
         var record = SpanRecord(
@@ -82,11 +85,6 @@ extension Shard {
             call, nanoseconds: left, traceHigh: context.traceID.high, traceLow: context.traceID.low,
             unixMilliseconds: wall)
     }
-}
-
-extension CallRecord {
-    /// UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
-    fileprivate var isServersFault: Bool { code < 16 && 0b1111_0000_0001_0100 >> UInt16(code) & 1 == 1 }
 }
 
 extension List<Field> {

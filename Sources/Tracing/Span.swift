@@ -68,7 +68,7 @@ public struct Span: Equatable, Sendable {
 }
 
 /// gRPC's statuses, by their codes.
-enum StatusName {
+public enum StatusName {
     static let all: [StaticString] = [
         "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
         "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
@@ -78,5 +78,5 @@ enum StatusName {
     static func of(_ code: UInt8) -> StaticString { all[Int(min(code, 16))] }
 
     /// UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS: the server's fault, not the caller's.
-    static func isError(_ code: UInt8) -> Bool { [2, 4, 12, 13, 14, 15].contains(code) }
+    public static func isError(_ code: UInt8) -> Bool { 0b1111_0000_0001_0100 >> UInt32(code) & 1 == 1 }
 }

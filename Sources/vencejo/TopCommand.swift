@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Metrics
 import Reactor
+import Tracing
 
 struct TopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -141,11 +142,11 @@ struct Activity {
                 let perSecond = Double(counts(requests.name, row, point: point).first ?? 0) / seconds
                 guard perSecond > 0 else { continue }
                 line.callsPerSecond += perSecond
-                switch grpcCodes[point % grpcCodes.count] {
-                case "OK": break
-                case "INTERNAL", "UNAVAILABLE", "UNKNOWN", "DEADLINE_EXCEEDED", "DATA_LOSS", "UNIMPLEMENTED":
+                let code = UInt8(point % grpcCodes.count)
+                if StatusName.isError(code) {
                     line.failedPerSecond += perSecond
-                default: line.refusedPerSecond += perSecond
+                } else if code != 0 {
+                    line.refusedPerSecond += perSecond
                 }
             }
         }

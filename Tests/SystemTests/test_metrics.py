@@ -12,6 +12,7 @@ import grpc
 import numpy as np
 import pytest
 
+import metrics_page
 from server import MODELS, Server, binary, runtime
 from stubs import control as control_messages
 from stubs import control_grpc, inference_grpc, prediction_grpc
@@ -216,6 +217,22 @@ def test_errors_and_slow_calls_are_traced_whoever_says_no(serve, page):
         stub(server).Predict(predict_request("nobody", ASKED), metadata=no)
     page.wait("vencejo_requests_total", 1, code="NOT_FOUND")
     assert page.get("vencejo_trace_spans_total") == 1
+
+
+def test_a_stream_has_one_span_and_no_phases(serve, page):
+    """Its messages have phases; it has not."""
+    server = serve("--metrics-page", page.path, "--shards", "1")
+    yes = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]
+    ask = predict_request("diabetes", ASKED)
+    assert len(list(stub(server).PredictStream(iter([ask] * 3), metadata=yes))) == 3
+    stub(server).Predict(ask, metadata=yes)
+    page.wait("vencejo_trace_spans_total", 2)
+    ring = metrics_page.Page.at(page.path).words
+    start = metrics_page.Page.at(page.path).header("spans") + 8  # span_ring.py: a header of 8 words, records of 104
+    never = 2**64 - 1
+    streamed, unary = (ring[start + number * 104 + 10:start + number * 104 + 15] for number in range(2))
+    assert list(streamed[:4]) == [never] * 4 and 0 < streamed[4] < never
+    assert all(stamp < never for stamp in unary) and list(unary) == sorted(unary)
 
 
 # MARK: The page itself
