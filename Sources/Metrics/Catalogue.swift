@@ -32,8 +32,16 @@ public enum Metric: Int, CaseIterable, Sendable {
 }
 
 /// How a prediction was asked for.
-public enum PredictionMethod: Int, CaseIterable, Sendable {
+public enum PredictionMethod: Int, CaseIterable, BitwiseCopyable, Sendable {
     case predict, modelInfer, predictStream, predictMany, modelStreamInfer
+
+    /// It is one message of a stream.
+    public var isStreamed: Bool {
+        switch self {
+        case .predict, .modelInfer: false
+        case .predictStream, .predictMany, .modelStreamInfer: true
+        }
+    }
 
     var name: String {
         switch self {

@@ -6,7 +6,7 @@ public struct CallRecord: BitwiseCopyable, Sendable, Equatable {
     /// The version's row, and the model's.
     public var row: Int32 = 0
     public var modelRow: Int32 = 0
-    public var method: UInt8 = 0
+    public var method = PredictionMethod.predict
     /// CANCELLED, until somebody answers.
     public var code: UInt8 = 1
     /// A number of `RejectReason` plus one.
@@ -107,7 +107,7 @@ public final class Recorder: Sendable {
     public func ended(_ call: CallRecord, left: Int64, times count: Int, requestBytes: Int64, responseBytes: Int64) {
         let (row, model) = (Int(call.row), Int(call.modelRow))
         self.count(
-            .requests, row: row, point: Int(call.method) * grpcCodes.count + Int(call.code), Int64(count))
+            .requests, row: row, point: call.method.rawValue * grpcCodes.count + Int(call.code), Int64(count))
         time(.requestDuration, row: row, point: call.code == 0 ? 0 : 1, nanoseconds: left - call.began, times: count)
         if call.isInFlight { self.count(.inFlight, row: row, -Int64(count)) }
         if requestBytes > 0 { self.count(.requestBytes, row: model, requestBytes) }
@@ -127,36 +127,40 @@ public final class Recorder: Sendable {
 /// load a turn's calls do.
 public struct LeavingCalls: ~Copyable {
     private struct Alike: BitwiseCopyable {
-        let call: CallRecord
-        var count: Int
-        var requestBytes: Int64
-        var responseBytes: Int64
+        var call = CallRecord()
+        var count = 0
+        var requestBytes: Int64 = 0
+        var responseBytes: Int64 = 0
     }
 
-    private var calls: [Alike] = []
+    /// Those that came last, and those before them that were not like them.
+    private var latest = Alike()
+    private var earlier: [Alike] = []
 
     public init() {}
 
-    public var isEmpty: Bool { calls.isEmpty }
+    public var isEmpty: Bool { latest.count == 0 }
 
     public mutating func append(_ call: CallRecord, requestBytes: Int64, responseBytes: Int64) {
-        let last = calls.count - 1
-        if last >= 0, calls[last].call == call {
-            calls[last].count += 1
-            calls[last].requestBytes += requestBytes
-            calls[last].responseBytes += responseBytes
-        } else {
-            calls.append(Alike(call: call, count: 1, requestBytes: requestBytes, responseBytes: responseBytes))
+        if latest.call != call {
+            if latest.count > 0 { earlier.append(latest) }
+            latest = Alike(call: call)
         }
+        latest.count += 1
+        latest.requestBytes += requestBytes
+        latest.responseBytes += responseBytes
     }
 
     /// Writes them; `left`: when the last byte of their answers did.
     public mutating func left(_ left: Int64, to recorder: Recorder) {
-        for alike in calls {
+        guard !isEmpty else { return }
+        earlier.append(latest)
+        latest = Alike()
+        for alike in earlier {
             recorder.ended(
                 alike.call, left: left, times: alike.count, requestBytes: alike.requestBytes,
                 responseBytes: alike.responseBytes)
         }
-        calls.removeAll(keepingCapacity: true)
+        earlier.removeAll(keepingCapacity: true)
     }
 }

@@ -19,7 +19,7 @@ extension Shard {
     /// A prediction's message is here; `began`: its first byte.
     func record(_ message: ByteView, of exchange: Exchange, _ method: PredictionMethod, began: Int64) {
         var record = CallInProgress()
-        record.call.method = UInt8(method.rawValue)
+        record.call.method = method
         record.call.began = began
         record.requestBytes = Int64(message.count)
         records[exchange.seat] = record
@@ -51,22 +51,23 @@ extension Shard {
     /// A stream is gone. A unary prediction is counted with it, whatever became of it; those of streams were before.
     func count(_ exchange: Exchange, _ method: Method) {
         guard exchange.headIsComplete else { return }
-        let record = records[exchange.seat]
-        defer { traceIfWanted(exchange, method) }
-        guard let prediction = method.prediction, !prediction.isStreamed else {
+        if let prediction = method.prediction, !prediction.isStreamed {
+            if records[exchange.seat].call.began == 0 {
+                // Its message never came, or was none.
+                records[exchange.seat].call.began = exchange.openedNanoseconds
+                records[exchange.seat].call.method = prediction
+            }
+            let record = records[exchange.seat]
+            leaving.append(record.call, requestBytes: record.requestBytes, responseBytes: record.responseBytes)
+        } else {
+            let record = records[exchange.seat]
             // What PredictMany answers at its end.
             if method.prediction != nil, record.responseBytes > 0 {
                 recorder.count(.responseBytes, row: Int(record.call.modelRow), record.responseBytes)
             }
-            return recorder.count(.rpcs, point: Int(method.rawValue) * grpcCodes.count + Int(record.call.code))
+            recorder.count(.rpcs, point: Int(method.rawValue) * grpcCodes.count + Int(record.call.code))
         }
-        if record.call.began == 0 {
-            // Its message never came, or was none.
-            records[exchange.seat].call.began = exchange.openedNanoseconds
-            records[exchange.seat].call.method = UInt8(prediction.rawValue)
-        }
-        leaving.append(
-            records[exchange.seat].call, requestBytes: record.requestBytes, responseBytes: record.responseBytes)
+        traceIfWanted(exchange, method)
     }
 
     /// A message of a stream got its answer, or its refusal, or nobody waits for it any more.
@@ -119,17 +120,10 @@ extension CallRecord {
         isInFlight = true
     }
 
-    /// It is one message of a stream.
-    var isStreamed: Bool { PredictionMethod(rawValue: Int(method))?.isStreamed ?? false }
-
     mutating func note(_ refusal: Refusal) {
         code = refusal.status.rawValue
         rejection = refusal.rejection.map { UInt8($0.index + 1) } ?? 0
     }
-}
-
-extension PredictionMethod {
-    var isStreamed: Bool { self != .predict && self != .modelInfer }
 }
 
 extension Method {

@@ -41,8 +41,8 @@ struct Job: BitwiseCopyable {
     let mirror: Pinned<Servable>?
     /// When it was complete, on the shard's clock.
     let arrived: Int64
-    /// A number of `PredictionMethod`; and the bytes of its message.
-    let method: UInt8
+    let method: PredictionMethod
+    /// Bytes of its message.
     let requestBytes: Int32
     /// Its run, alone or with others; 0: it did not come so far.
     var ranFrom: Int64 = 0

@@ -31,7 +31,7 @@ final class Shard {
     var inbox = ByteQueue()
     var plaintext = ByteQueue()
     /// What the corridor knows of each exchange, by the exchange's seat.
-    var rpcs: [RPC] = []
+    var rpcs = Seats<RPC>()
     var watchers: [Watcher] = []
     let okTrailers: List<Field>
     let internalTrailers: List<Field>
@@ -42,13 +42,15 @@ final class Shard {
     var runner: Runner
     let recorder: Recorder
     var traces: Traces?
+    /// Calls that took so long are looked at, whether a trace is to tell of them.
+    let lookedAtFrom: Int64
     /// Calls that ended in this turn: when their answers left is known at its end.
     var leaving = LeavingCalls()
     /// Calls of one version that were taken in this turn and are not counted yet.
     var takenRow: Int32 = 0
     var taken = 0
     /// What is counted of each exchange's call, by the exchange's seat.
-    var records: [CallInProgress] = []
+    var records = Seats<CallInProgress>()
     private(set) var memory = MemoryPressure.low
     /// Since when it has not slept.
     private var awakeSince: Int64 = 0
@@ -98,6 +100,7 @@ final class Shard {
         state = server.state
         door = server.doors[number]
         recorder = server.configuration.page.recorder(shard: number)
+        lookedAtFrom = server.configuration.tracing?.lookedAtFrom ?? .max
         traces = server.configuration.tracing.map { Traces($0, server.configuration.page.spans(shard: number)) }
         runner = Runner(
             arenaBytesMax: limits.arenaBytesMax, tally: server.tally, recorder: recorder

@@ -19,6 +19,9 @@ public struct TracingSettings: Sendable {
         self.slowNanoseconds = slowNanoseconds
     }
 
+    /// A call that took less is no question, unless it failed or its caller traces it.
+    var lookedAtFrom: Int64 { sampler.ratio > 0 ? 0 : slowNanoseconds }
+
     /// Records that a shard's ring holds: an agent that looks ten times a second sees 5000 a second.
     public static let records = 512
 }
@@ -39,13 +42,13 @@ struct Traces {
 extension Shard {
     /// To be called while the exchange's head is still there.
     func traceIfWanted(_ exchange: Exchange, _ method: Method) {
-        guard let settings = traces?.settings else { return }
-        let isPrediction = method.prediction != nil && method.shape == .unary
         let call = records[exchange.seat].call
-        let isKept =
-            isPrediction
-            && (StatusName.isError(call.code)
-                || max(now, call.ranUntil) - exchange.openedNanoseconds >= settings.slowNanoseconds)
+        let nanoseconds = max(now, call.ranUntil) - exchange.openedNanoseconds
+        // Of nearly all calls that is all.
+        guard call.code != 0 || rpcs[exchange.seat].hasTraceparent || nanoseconds >= lookedAtFrom else { return }
+        guard let settings = traces?.settings else { return }
+        let isPrediction = method.prediction?.isStreamed == false
+        let isKept = isPrediction && (StatusName.isError(call.code) || nanoseconds >= settings.slowNanoseconds)
         guard isKept || rpcs[exchange.seat].hasTraceparent || settings.sampler.ratio > 0 else { return }
         trace(exchange, method, call, isKept: isKept)
     }
@@ -118,7 +121,7 @@ extension Connection {
     /// Source: W3C Server Timing; milliseconds.
     func timing(_ exchange: Exchange) -> List<Field>? {
         let call = shard.records[exchange.seat].call
-        guard call.ranUntil > 0, !call.isStreamed else { return nil }
+        guard call.ranUntil > 0, !call.method.isStreamed else { return nil }
         let now = Clock.now()
         let batch = Int64(call.batchNanoseconds)
         let parts: [(StaticString, Int64)] = [

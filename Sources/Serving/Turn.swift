@@ -247,13 +247,13 @@ extension Shard {
         _ exchange: Exchange, _ key: UInt64, _ result: Result<Answer, Refusal>?, id: ByteView, _ record: CallRecord,
         requestBytes: Int32
     ) {
-        defer { if record.isStreamed { countStreamed(exchange, record, result, requestBytes: requestBytes) } }
+        defer { if record.method.isStreamed { countStreamed(exchange, record, result, requestBytes: requestBytes) } }
         guard let connection = connection(key) else { return exchanges.release(orphan: exchange) }
         connection.session.release(exchange)
         touch(connection)
         guard let result, !rpcs[exchange.seat].isOver, !exchange.isClosed else { return }
         // Of a unary call it is the stream's first byte.
-        let began = record.isStreamed ? record.began : records[exchange.seat].call.began
+        let began = record.method.isStreamed ? record.began : records[exchange.seat].call.began
         records[exchange.seat].call.ran(record, began: began)
         connection.deliver(exchange, result, id: id)
     }

@@ -270,7 +270,10 @@ extension Page {
             )
         }
         let recorder = page.recorder(shard: 0)
-        func end(_ times: Int, code: UInt8, method: UInt8 = 0, row: Int = 2, rejection: UInt8 = 0, ran: Bool = false) {
+        func end(
+            _ times: Int, code: UInt8, method: PredictionMethod = .predict, row: Int = 2, rejection: UInt8 = 0,
+            ran: Bool = false
+        ) {
             var call = CallRecord()
             (call.row, call.modelRow, call.code, call.method) = (Int32(row), Int32(row), code, method)
             (call.rejection, call.rows, call.began, call.gathered) = (rejection, 4, 10_000, 11_000)
@@ -278,7 +281,7 @@ extension Page {
             recorder.ended(call, left: 15_000, times: times, requestBytes: 5, responseBytes: 6)
         }
         end(3, code: 0, ran: true)
-        end(1, code: 1, method: 3)
+        end(1, code: 1, method: .predictMany)
         end(2, code: 8, rejection: 1)
         end(1, code: 5, row: 0, rejection: 6)
         recorder.ran(row: 2, rows: 12)

@@ -96,7 +96,7 @@ struct RecordRow: Sendable {
                 "request_bytes 2 40", "response_bytes 2 50",
             ]),
         RecordRow(
-            "three that were answered alike", times: 3, { $0.method = 4 },
+            "three that were answered alike", times: 3, { $0.method = .modelStreamInfer },
             [
                 "requests 2 ModelStreamInfer OK 3", "request_duration_seconds 2 ok 3 of 3000",
                 "queue_duration_seconds 2 3 of 600", "compute_duration_seconds 2 input 3 of 300",
@@ -112,7 +112,7 @@ struct RecordRow: Sendable {
         RecordRow(
             "turned away, the queue being full", bytes: (7, 0),
             { call in
-                (call.method, call.code, call.rejection, call.isInFlight) = (1, 8, 1, false)
+                (call.method, call.code, call.rejection, call.isInFlight) = (.modelInfer, 8, 1, false)
                 (call.gathered, call.ranFrom, call.ranUntil) = (0, 0, 0)
             },
             [
@@ -178,9 +178,10 @@ struct RecordRow: Sendable {
                 let left = Int64(turn) * 10_000
                 for _ in 0..<Int.random(in: 0...20, using: &random) {
                     // Few kinds of calls, so that some are alike and some are not.
-                    let kind = UInt8.random(in: 0...2, using: &random)
+                    let kind = Int.random(in: 0...2, using: &random)
                     let call = CallRecord(merged.version, merged.model) { call in
-                        (call.method, call.code, call.rejection) = (kind, kind == 2 ? 8 : 0, kind == 2 ? 2 : 0)
+                        call.method = PredictionMethod.allCases[kind]
+                        (call.code, call.rejection) = kind == 2 ? (8, 2) : (0, 0)
                         if kind == 2 { call.ranFrom = 0 }
                         call.isInFlight = Bool.random(using: &random)
                     }

@@ -54,7 +54,7 @@ private func write(_ page: Page) -> [Row] {
                 for number in 1...40 {
                     var call = CallRecord()
                     (call.row, call.modelRow) = (Int32(row.number), Int32(modelRow.number))
-                    (call.method, call.code) = (UInt8(number % 2), number % 10 == 0 ? 13 : 0)
+                    (call.method, call.code) = (number % 2 == 0 ? .predict : .modelInfer, number % 10 == 0 ? 13 : 0)
                     (call.rows, call.isInFlight) = (3, true)
                     call.began = 1_000_000
                     call.gathered = call.began + Int64(number) * 7_000
