@@ -227,15 +227,15 @@ public final class Exposures: Sendable {
         // Whoever loses a race looks again; after some of them the newcomer gives way.
         for _ in 0..<4 {
             if find(word.hash, word.slot, isKey: word.isKey) != nil { return false }
-            var victim = bucket(word.hash).lowerBound
-            var best = -1
+            // What was judged is what is replaced, and nothing that was put there since.
+            var victim = (index: 0, raw: UInt64(0), dispensability: -1)
             for index in bucket(word.hash) {
-                let cost = Word(raw: table.load(index)).dispensability(now: word.period)
-                if cost > best { (best, victim) = (cost, index) }
+                let raw = table.load(index)
+                let dispensability = Word(raw: raw).dispensability(now: word.period)
+                if dispensability > victim.dispensability { victim = (index, raw, dispensability) }
             }
-            let raw = table.load(victim)
-            guard table.exchange(victim, expected: raw, desired: word.raw) else { continue }
-            let old = Word(raw: raw)
+            guard table.exchange(victim.index, expected: victim.raw, desired: word.raw) else { continue }
+            let old = Word(raw: victim.raw)
             if old.isUsed && !old.isSettled && !old.isKey { facts.add(fact(old.slot, .forgotten)) }
             return true
         }
