@@ -1,9 +1,10 @@
 """What it costs a busy server that its page is read: throughput and CPU of S, scraped at a rate, against the same server alone.
 
-usage: scrapes.py VENCEJO VENCEJO_METRICS [--hertz 10] [--rounds 9] [--before OTHER_VENCEJO]
+usage: scrapes.py VENCEJO VENCEJO_METRICS [--hertz 10] [--rounds 9] [--rate max] [--away | --before OTHER_VENCEJO]
 
-Two servers on one core, generator, agent and scraper on the other; `vencejo bench --compare` takes turns. With --before the
-first server is another build, and nobody scrapes: what a change costs.
+Two servers on one core, generator, agent and scraper on the other; `vencejo bench --compare` takes turns. With --away both
+servers tell of each call, and the second one's agent sends the spans to a collector that is not there; nobody scrapes. With
+--before the first server is another build, and there is no agent: what a change costs.
 """
 import argparse
 import os
@@ -26,10 +27,14 @@ def serve(binary, port, folder, *arguments):
          "1", "--state", f"{folder}/{port}.json", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def metrics():
+    return urllib.request.urlopen(f"http://127.0.0.1:{AGENT}/metrics", timeout=10).read().decode()
+
+
 def scrape(hertz, stop, counts):
     while not stop.is_set():
         began = time.monotonic()
-        counts.append(len(urllib.request.urlopen(f"http://127.0.0.1:{AGENT}/metrics", timeout=10).read()))
+        counts.append(len(metrics()))
         stop.wait(max(0, 1 / hertz - (time.monotonic() - began)))
 
 
@@ -39,7 +44,10 @@ def main():
     parser.add_argument("agent", nargs="?")
     parser.add_argument("--hertz", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--before")
+    parser.add_argument("--rate", default="max")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--away", action="store_true")
+    either.add_argument("--before")
     options = parser.parse_args()
     folder = tempfile.mkdtemp()
     row = pathlib.Path(folder, "row.json")
@@ -47,25 +55,32 @@ def main():
     page = f"{folder}/page"
     processes, stop, counts = [], threading.Event(), []
     try:
-        first = serve(options.before or options.vencejo, 9001, folder, *([] if options.before else ["--metrics-page", f"{folder}/alone"]))
-        second = serve(options.vencejo, 9002, folder, "--metrics-page", page)
+        traced = ["--trace-ratio", "1"] if options.away else []
+        alone = [] if options.before else ["--metrics-page", f"{folder}/alone"]
+        first = serve(options.before or options.vencejo, 9001, folder, *alone, *traced)
+        second = serve(options.vencejo, 9002, folder, "--metrics-page", page, *traced)
         processes += [first, second]
         time.sleep(3)
         if not options.before:
             os.sched_setaffinity(0, {1})
+            # Nobody listens at port 9.
+            away = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"} if options.away else {}
             processes.append(subprocess.Popen([options.agent, "--page", page, "--listen", f"127.0.0.1:{AGENT}"],
-                                              stderr=subprocess.DEVNULL))
+                                              env=os.environ | away, stderr=subprocess.DEVNULL))
             time.sleep(1)
-            threading.Thread(target=scrape, args=(options.hertz, stop, counts), daemon=True).start()
+            if not options.away:
+                threading.Thread(target=scrape, args=(options.hertz, stop, counts), daemon=True).start()
         return subprocess.run(
             ["taskset", "-c", "1", options.vencejo, "bench", "identity", "--protocol", "oip", "--input", f"x=@{row}",
-             "--rate", "max", "--connections", "2", "--in-flight", "128", "--endpoint", "127.0.0.1:9001", "--compare",
+             "--rate", options.rate, "--connections", "2", "--in-flight", "128", "--endpoint", "127.0.0.1:9001", "--compare",
              "127.0.0.1:9002", "--server-pid", str(first.pid), "--compare-pid", str(second.pid), "--rounds",
              str(options.rounds), "--duration", "3s"]).returncode
     finally:
         stop.set()
         if counts:
             print(f"{len(counts)} scrapes of {counts[-1]} bytes")
+        if options.away:
+            print(*(line for line in metrics().splitlines() if line.startswith("vencejo_trace_spans")), sep="\n")
         for process in processes:
             process.terminate()
             process.wait()
