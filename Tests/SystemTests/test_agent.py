@@ -1,6 +1,10 @@
 """The agent beside a real server under load: strict parsers, promtool, and a real Prometheus."""
+import contextlib
+import http.client
 import json
+import os
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -12,6 +16,8 @@ from agent import Agent, eventually
 from busy import busy, scrape
 from monitoring import Process, tool
 from server import Server
+from stubs import prediction_grpc
+from tensors import case, predict_request
 
 OPEN = "application/openmetrics-text;version=1.0.0"
 PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
@@ -142,6 +148,39 @@ def test_a_server_that_goes_and_one_that_comes(tmp_path):
             second.stop()
     finally:
         agent.stop()
+
+
+def test_an_agent_killed_at_any_moment_takes_nothing_along(pair):
+    """The next one goes on with the server's counters where the last one stopped; the server knows nothing of it."""
+    server, _ = pair
+    page = server.process.args[server.process.args.index("--metrics-page") + 1]
+    last = {}
+    for number in range(int(os.environ.get("VENCEJO_PAGE_KILLS", 8))):
+        agent = Agent(page=str(page))
+        for _ in range(2):
+            families = exposition.read(*scrape(agent, OPEN))
+            # What the agent counts itself begins anew with it.
+            mine = {name: family for name, family in families.items()
+                    if not name.startswith(("vencejo_agent", "vencejo_trace_spans"))}
+            if last:
+                exposition.check_growth(last, mine)
+            last = mine
+        waiting = [threading.Thread(target=swallow, args=(agent,)) for _ in range(3)]
+        for thread in waiting:
+            thread.start()
+        time.sleep(0.002 * number % 0.03)
+        agent.process.kill()
+        agent.process.wait()
+        for thread in waiting:
+            thread.join()
+    assert server.process.poll() is None
+    predict, request = server.channel(), predict_request("diabetes", case("diabetes", 1, 1)[0])
+    prediction_grpc.PredictionServiceStub(predict).Predict(request, timeout=10)
+
+
+def swallow(agent):
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        scrape(agent, PROTOBUF)
 
 
 def test_what_there_is_not(pair):
