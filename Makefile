@@ -31,6 +31,9 @@ test: build build-agent interop monitors $(venv)/ready ## Run all tests
 	@echo "==> tests of the built server"
 	$(python) -m pytest Tests/SystemTests
 
+# What a build says of itself: `vencejo --version`, vencejo_build_info.
+build build-agent: export VENCEJO_REVISION ?= $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2> /dev/null)
+
 build: packages ## Build the release binary, .build/release/vencejo
 	swift build --configuration release --static-swift-stdlib $(strict)
 

@@ -50,6 +50,10 @@ func tests(_ name: String, _ more: [String] = []) -> Target {
         swiftSettings: strict)
 }
 
+/// Which commit this is, if whoever builds says it. SwiftPM's own answer (`Context.gitInformation`) is kept with the manifest, and
+/// names an earlier commit in later builds.
+let revision = Context.environment["VENCEJO_REVISION"] ?? ""
+
 let ground = ["Memory", "Tensors", "Protobuf", "Crypto"]
 let rooms = [
     "Reactor", "TLS", "HTTP2", "GRPC", "PredictionAPI", "OpenInference", "Health", "Reflection", "Models", "Repository",
@@ -73,6 +77,9 @@ let package = Package(
         door("CLinux"), door("CFiles"), door("CNghttp2", library: "nghttp2", static: "libnghttp2.a"),
         door("CSSL", library: "ssl"),
         door("CCrypto", library: "crypto"), door("CZlib", library: "z"), door("COnnxRuntime"),
+        .target(
+            name: "CRevision", path: "Sources/Doors/CRevision",
+            cSettings: [.define("VENCEJO_REVISION", to: "\"\(revision)\"")]),
         // 1 ground
         ground("Memory"), ground("Tensors", ["Memory"]), ground("Protobuf", ["Memory"]),
         ground("Crypto", ["Memory", "CCrypto"]),
@@ -80,7 +87,7 @@ let package = Package(
         room("Reactor", door: "CLinux"), room("TLS", door: "CSSL"), room("HTTP2", door: "CNghttp2"),
         room("GRPC", door: "CZlib"), room("PredictionAPI"), room("OpenInference"), room("Health"), room("Reflection"),
         room("Models"), room("Repository", door: "CFiles"), room("Batching"), room("Rollout"), room("Experiments"),
-        room("Metrics"), room("Tracing"), room("Identity"), room("ONNX", door: "COnnxRuntime"),
+        room("Metrics", door: "CRevision"), room("Tracing"), room("Identity"), room("ONNX", door: "COnnxRuntime"),
         // 3 corridor
         //   Control loads what Serving leases: it knows the corridor, the corridor does not know it.
         ground("Serving", ground + rooms), ground("Control", ground + rooms + ["Serving"]),

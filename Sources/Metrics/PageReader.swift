@@ -132,13 +132,18 @@ public final class PageReader: Sendable {
         return format.finish()
     }
 
+    private func build(_ name: String, _ component: String) -> [(String, String)] {
+        let (version, revision) = Build.parts(name)
+        return [("version", version), ("revision", revision.isEmpty ? "unknown" : revision), ("component", component)]
+    }
+
     private func agentFamilies(_ look: Look, series: Int, seconds: Double) -> [OwnFamily] {
         let reasons = ["no_page", "no_writer", "not_ready", "silent", "short", "other_version", "damaged"]
         var builds: [(labels: [(String, String)], value: Double)] = []
         if let snapshot = look.snapshot, !snapshot.product.isEmpty {
-            builds.append(([("version", snapshot.product), ("component", "server")], 1))
+            builds.append((build(snapshot.product, "server"), 1))
         }
-        if !product.isEmpty { builds.append(([("version", product), ("component", "agent")], 1)) }
+        if !product.isEmpty { builds.append((build(product, "agent"), 1)) }
         var families = [
             OwnFamily("vencejo_build_info", "The versions of what runs here.", builds),
             OwnFamily("vencejo_up", "1 while the server is alive and its page can be read.", [([], look.isUp ? 1 : 0)]),

@@ -11,9 +11,12 @@ public final class ServerPage: Sendable {
     public init(path: String, createdTimestamps: Bool, version: String) {
         let counts = counts
         reader = PageReader(
-            path: path, createdTimestamps: createdTimestamps, product: version, now: { Clock.now() },
+            path: path, createdTimestamps: createdTimestamps, product: Build.name(version), now: { Clock.now() },
             own: { AgentFamilies.all(counts.now) })
     }
+
+    /// `version`, and which build of it this is.
+    public static func build(of version: String) -> String { Build.name(version) }
 
     public func reply(_ question: Question) -> Reply { Routes.reply(question, render: reader.render) }
 

@@ -32,7 +32,7 @@ extension Serve {
             spanWords: settings.tracing == nil ? 0 : SpanRing.words(records: TracingSettings.records))
         let origin = Page.Origin(
             unixNanoseconds: Clock.wallMilliseconds() * 1_000_000, monotonicNanoseconds: Clock.now(), bootID: bootID,
-            processID: getpid(), product: "\(Product.version)")
+            processID: getpid(), product: Build.name("\(Product.version)"))
         let catalogue = Product.catalogue(latencyBounds: settings.latencyBounds)
         var path: String?
         switch settings.metrics {

@@ -2,6 +2,7 @@
 // 3 not ready, 4 nobody answers.
 import ArgumentParser
 import Foundation
+import Metrics
 import Serving
 
 @main
@@ -23,7 +24,7 @@ struct Vencejo: ParsableCommand {
     /// One line for what is wrong, and an exit code that a script can tell apart.
     static func main() {
         // Not by `configuration`, which would give each command a second --version.
-        if CommandLine.arguments.dropFirst() == ["--version"] { return print(Product.version) }
+        if CommandLine.arguments.dropFirst() == ["--version"] { return print(Build.name("\(Product.version)")) }
         do {
             var command = try parseAsRoot()
             try command.run()
@@ -105,19 +106,21 @@ struct Version: ParsableCommand {
         struct Facts: Encodable {
             let schema = 1
             let version: String
+            /// Empty: nobody said when it was built.
+            let revision: String
             let testedOnnxRuntime: String
             let nghttp2: String
             let openssl: String
         }
         let facts = Facts(
-            version: "\(Product.version)", testedOnnxRuntime: Libraries.testedOnnxRuntime, nghttp2: Libraries.nghttp2,
-            openssl: Libraries.openssl)
+            version: "\(Product.version)", revision: Build.revision, testedOnnxRuntime: Libraries.testedOnnxRuntime,
+            nghttp2: Libraries.nghttp2, openssl: Libraries.openssl)
         switch options.output {
         case .json: print(OutputOptions.json(facts))
         case .table:
             print(
                 table(
-                    ["VENCEJO", facts.version],
+                    ["VENCEJO", Build.name(facts.version)],
                     [
                         ["nghttp2", facts.nghttp2], ["OpenSSL", facts.openssl],
                         ["ONNX Runtime (tested)", facts.testedOnnxRuntime],

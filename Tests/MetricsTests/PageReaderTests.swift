@@ -135,4 +135,21 @@ private final class Place: Sendable {
         #expect(text.value("vencejo_agent_info", ["version": "1\"\\\n"]) == 1)
         #expect(text.value("vencejo_agent_scrapes_total", ["code": "200"]) == 3)
     }
+
+    @Test(arguments: [
+        ("1.2.3", "1.2.3", "unknown"), ("1.2.3+3f2a9c1b22ef", "1.2.3", "3f2a9c1b22ef"),
+        ("1.2.3-rc.1+3f2a9c1b22ef-dirty", "1.2.3-rc.1", "3f2a9c1b22ef-dirty"),
+    ])
+    func whichBuildsRunIsSaid(product: String, version: String, revision: String) throws {
+        var origin = Page.Origin.fixed
+        origin.product = product
+        let page = try Page(.small, .small, origin, path: place.path)
+        let reader = PageReader(path: place.path, product: "9+abc", now: { 0 }, own: { [] })
+        let text = try said(reader)
+        for (version, revision, component) in [(version, revision, "server"), ("9", "abc", "agent")] {
+            let labels = ["version": version, "revision": revision, "component": component]
+            #expect(text.value("vencejo_build_info", labels) == 1)
+        }
+        withExtendedLifetime(page) {}
+    }
 }

@@ -26,7 +26,7 @@ struct VencejoMetrics: AsyncParsableCommand {
             EXPORT_TIMEOUT}, OTEL_SEMCONV_STABILITY_OPT_IN, OTEL_SDK_DISABLED. Which calls are sampled is the server's to \
             decide. When the queue is full its oldest spans are dropped and counted.
             """,
-        version: version)
+        version: ServerPage.build(of: version))
 
     @Option(help: ArgumentHelp("The server's page of shared memory.", valueName: "path"))
     var page = "/dev/shm/vencejo-8001.metrics"

@@ -1,0 +1,3 @@
+#include "CRevision.h"
+
+const char *revision_text(void) { return VENCEJO_REVISION; }
