@@ -23,7 +23,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest, ExportTraceServiceResponse)
 
 import metrics_page
-from span_ring import Ring
+from span_ring import HEADER, Ring
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -84,7 +84,10 @@ class Page:
         self.publish()
 
     def publish(self):
-        os.pwrite(self.file.fileno(), self.ring.data, self.spans * 8)
+        # Records before the header that tells of them, as a server writes.
+        data, header = self.ring.data, 8 * HEADER
+        os.pwrite(self.file.fileno(), data[header:], self.spans * 8 + header)
+        os.pwrite(self.file.fileno(), data[:header], self.spans * 8)
 
     def close(self):
         self.file.close()
