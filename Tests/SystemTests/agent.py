@@ -43,17 +43,20 @@ def eventually(condition, seconds=10):
 
 
 def protobuf_field(number, content):
-    assert len(content) < 128
-    return bytes([number << 3 | 2, len(content)]) + content
+    length, rest = b"", len(content)
+    while rest > 127:
+        length += bytes([rest & 127 | 128])
+        rest >>= 7
+    return bytes([number << 3 | 2]) + length + bytes([rest]) + content
 
 
 class Page:
-    """What a server of one shard would write that counts nothing: one ring of spans."""
+    """What a server of one shard would write that counts nothing: one ring of spans. `help`: of its only metric."""
 
-    def __init__(self, records=256):
-        self.path = tempfile.mktemp(prefix="vencejo-test-", dir="/dev/shm")
+    def __init__(self, records=256, help=b"Nothing.", path=None):
+        self.path = path or tempfile.mktemp(prefix="vencejo-test-", dir="/dev/shm")
         self.ring = Ring(records, identity=time.time_ns())
-        message = protobuf_field(1, protobuf_field(1, b"vencejo_test") + protobuf_field(2, b"Nothing.") + bytes(
+        message = protobuf_field(1, protobuf_field(1, b"vencejo_test") + protobuf_field(2, help) + bytes(
             [4 << 3, 1, 5 << 3, 1]) + bytes([7 << 3 | 1]) + struct.pack("<d", 1))
         padded = message + bytes(-len(message) % 8)
         catalogue = list(struct.unpack(f"<{len(padded) // 8}Q", padded))

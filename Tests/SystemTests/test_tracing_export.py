@@ -344,19 +344,6 @@ def test_clients_that_misbehave(agent):
         while part := one.recv(65536):
             answer += part
         assert answer.count(b"ok\n") == 2
-    # One too many is hung up on; the others are not.
-    crowd = [connect() for _ in range(256)]
-    time.sleep(0.2)
-    with connect() as one:
-        try:
-            assert one.recv(1) == b""
-        except ConnectionError:
-            pass
-    crowd[0].sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert b"200 OK" in crowd[0].recv(65536)
-    for one in crowd:
-        one.close()
-    assert eventually(lambda: agent.request("/healthz")[0] == 200)
     # Who asks on without reading is hung up on, and does not cost memory.
     before = agent.resident
     with connect() as one:
@@ -366,6 +353,93 @@ def test_clients_that_misbehave(agent):
         except OSError:
             pass
     assert agent.resident - before < 64 << 20
+
+
+def test_a_crowd_does_not_keep_others_out(agent):
+    """Whoever has been idle the longest makes room, whether he asked before or not."""
+    def ask(one, path=b"/healthz"):
+        one.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        return one.recv(65536)
+
+    crowd = [socket.create_connection(("127.0.0.1", agent.port), timeout=10) for _ in range(256)]
+    try:
+        for one in crowd:
+            assert b"200 OK" in ask(one)
+        # Now the second is who did nothing for longest.
+        assert b"200 OK" in ask(crowd[0])
+        for path in ["/healthz", "/metrics", "/metrics/triton"]:
+            assert agent.request(path)[0] == 200
+        assert b"200 OK" in ask(crowd[0])
+        assert crowd[1].recv(1) == b""
+        # More than there is room for, of whom none asks.
+        crowd += [socket.create_connection(("127.0.0.1", agent.port), timeout=10) for _ in range(300)]
+        assert agent.request("/healthz")[0] == 200 and agent.request()[0] == 200
+        assert eventually(lambda: len(os.listdir(f"/proc/{agent.process.pid}/fd")) < 256 + 30)
+    finally:
+        for one in crowd:
+            one.close()
+    assert eventually(lambda: len(os.listdir(f"/proc/{agent.process.pid}/fd")) < 30)
+
+
+def test_who_takes_his_time_is_hung_up_on(tmp_path):
+    """Ten seconds for a request that has begun, for a handshake, and for taking an answer; idle connections stay."""
+    page = Page(help=b"x" * 1_000_000)
+    certificate, key = self_signed(tmp_path)
+    agent = Agent(page=page.path)
+    secure = Agent("--tls-certificate", str(certificate), "--tls-key", str(key), page=page.path)
+    asked = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+    start = time.monotonic()
+
+    def connect(agent, *, bytes_kept=None):
+        one = socket.socket()
+        if bytes_kept:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, bytes_kept)
+        one.settimeout(15)
+        one.connect(("127.0.0.1", agent.port))
+        return one
+
+    def ended(one):
+        """When it was closed, without an answer."""
+        try:
+            while one.recv(65536):
+                pass
+        except ConnectionError:
+            pass
+        return time.monotonic() - start
+
+    def is_open(agent, one):
+        """At the agent's end."""
+        own, peer = (f"0100007F:{port:04X}" for port in (agent.port, one.getsockname()[1]))
+        rows = [line.split() for line in open("/proc/net/tcp")]
+        return any(row[1:4] == [own, peer, "01"] for row in rows)
+
+    idle, slow, handshake, unread, unread_secure = connections = [
+        connect(agent), connect(agent), connect(secure), connect(agent, bytes_kept=4096), connect(secure, bytes_kept=4096)]
+    try:
+        slow.sendall(b"GET /metrics HTTP/1.1\r\n")
+        handshake.sendall(b"\x16\x03\x01\x02\x00")
+        unread.sendall(asked)
+        unread_secure = ssl.create_default_context(cafile=str(certificate)).wrap_socket(
+            unread_secure, server_hostname="localhost")
+        unread_secure.sendall(asked)
+        connections.append(unread_secure)
+        # Each byte is no reason to wait longer.
+        while time.monotonic() - start < 8:
+            time.sleep(0.5)
+            slow.sendall(b"X: y\r\n")
+            handshake.sendall(b"\0")
+        assert is_open(agent, unread) and is_open(secure, unread_secure)
+        assert 9 < ended(slow) < 13 and 9 < ended(handshake) < 13
+        assert eventually(lambda: not is_open(agent, unread) and not is_open(secure, unread_secure), 3)
+        assert is_open(agent, idle)
+        idle.sendall(asked)
+        assert b"200 OK" in idle.recv(65536)
+    finally:
+        for one in connections:
+            one.close()
+        for one in [agent, secure]:
+            assert one.stop() == 0
+        page.close()
 
 
 def test_metrics_over_tls(page, tmp_path):

@@ -1,6 +1,5 @@
 // Enters: scrapes over HTTP/1.1. Leaves: what the routes answer.
 import Logging
-import Memory
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -12,29 +11,33 @@ struct Exposition {
     private let channel: any Channel
 
     static let connectionsMax = 256
-    /// From one whole request to the next, whatever comes between.
-    static let requestSecondsMax: Int64 = 120
+    /// Its TLS handshake too, from the first byte on.
+    static let requestSecondsMax: Int64 = 10
+    /// Until it is taken.
+    static let answerSecondsMax: Int64 = 10
+    /// Without a byte of a request.
+    static let idleSecondsMax: Int64 = 120
+    /// Of an answer the kernel takes no more: by itself it would keep megabytes for each client that does not read.
+    static let sendBufferBytes: ChannelOptions.Types.SocketOption.Value = 64 << 10
 
     init(
         _ address: HostAndPort, _ tls: NIOSSLContext?, _ page: ServerPage, _ group: any EventLoopGroup
     ) async throws(Failure) {
-        let open = Lock(0)
+        let connections = Connections()
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 128)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.so_sndbuf), value: Self.sendBufferBytes)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let isOneTooMany = open.withLock { count in
-                        count += 1
-                        return count > Self.connectionsMax
-                    }
-                    channel.closeFuture.whenComplete { _ in open.withLock { $0 -= 1 } }
-                    guard !isOneTooMany else { return channel.close(promise: nil) }
                     let pipeline = channel.pipeline.syncOperations
+                    let timeout = TimeoutHandler(channel, connections)
+                    try pipeline.addHandler(timeout)
+                    connections.add(channel)
                     if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
                     try pipeline.configureHTTPServerPipeline(
                         withPipeliningAssistance: true, withErrorHandling: true)
-                    try pipeline.addHandler(ScrapeHandler(page))
+                    try pipeline.addHandler(ScrapeHandler(page, timeout))
                 }
             }
         do { channel = try await bootstrap.bind(host: address.host, port: address.port).get() } catch {
@@ -76,14 +79,13 @@ private final class ScrapeHandler: ChannelInboundHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     private let page: ServerPage
+    private let timeout: TimeoutHandler
     private var head: HTTPRequestHead?
-    private var deadline: Scheduled<Void>?
 
-    init(_ page: ServerPage) { self.page = page }
-
-    func handlerAdded(context: ChannelHandlerContext) { expectRequest(context) }
-
-    func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }
+    init(_ page: ServerPage, _ timeout: TimeoutHandler) {
+        self.page = page
+        self.timeout = timeout
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
@@ -95,20 +97,12 @@ private final class ScrapeHandler: ChannelInboundHandler {
             self.head = nil
             // He asks on without reading what he asked for.
             guard context.channel.isWritable else { return context.close(promise: nil) }
-            expectRequest(context)
+            timeout.requestCame()
             answer(head, context)
         }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
-
-    private func expectRequest(_ context: ChannelHandlerContext) {
-        deadline?.cancel()
-        let channel = context.channel
-        deadline = context.eventLoop.scheduleTask(in: .seconds(Exposition.requestSecondsMax)) {
-            channel.close(promise: nil)
-        }
-    }
 
     private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         func joined(_ name: String) -> String? {
@@ -129,6 +123,7 @@ private final class ScrapeHandler: ChannelInboundHandler {
             context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: reply.body)))), promise: nil)
         }
         let sent = context.eventLoop.makePromise(of: Void.self)
+        sent.futureResult.assumeIsolated().whenSuccess { self.timeout.answerWasTaken() }
         if !head.isKeepAlive {
             let channel = context.channel
             sent.futureResult.whenComplete { _ in channel.close(promise: nil) }
