@@ -4,7 +4,8 @@ internal import Tracing
 
 /// How much waits, and how long. By OpenTelemetry's names: OTEL_BSP_*. Counted in spans as a collector counts them.
 public struct ExportLimits: Sendable, Equatable {
-    public var queueSpansMax = 2048
+    /// The full rings of eight shards: 512 calls of five spans each. OpenTelemetry's default, 2048, is less than a single ring.
+    public var queueSpansMax = 8 * 512 * 5
     public var batchSpansMax = 512
     public var delayNanoseconds: Int64 = 5_000_000_000
     /// For one batch, from its first attempt on.

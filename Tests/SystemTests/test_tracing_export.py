@@ -36,7 +36,7 @@ def export(page):
     """Starts a collector of a kind, and an agent that exports to it."""
     started = []
 
-    def start(kind, answers=(), arguments=(), collector=None, **environment):
+    def start(kind, answers=(), arguments=(), collector=None, page=page, **environment):
         collector = collector or kind(answers)
         agent = Agent(*arguments, page=page.path, **(dict(
             OTEL_EXPORTER_OTLP_ENDPOINT=f"http://localhost:{collector.port}",
@@ -183,7 +183,7 @@ def test_what_is_taken_in_part_is_not_sent_again(export, page, kind):
 def test_bounded_while_the_collector_is_away(export, page, kind):
     gone = kind()
     gone.stop()
-    agent, _ = export(kind, collector=gone, OTEL_BSP_EXPORT_TIMEOUT="3000")
+    agent, _ = export(kind, collector=gone, OTEL_BSP_EXPORT_TIMEOUT="3000", OTEL_BSP_MAX_QUEUE_SIZE="2048")
     number, sizes, slowest = 0, [], 0
     for turn in range(60):
         page.write(call(number + step + 1) for step in range(250))
@@ -209,6 +209,17 @@ def test_bounded_while_the_collector_is_away(export, page, kind):
         assert 1990 <= len(back.spans) <= kept
     finally:
         back.stop()
+
+
+def test_a_full_ring_has_room_in_the_queue(export):
+    page = Page(records=512)
+    try:
+        page.write(call(number) for number in range(1, 513))
+        agent, collector = export(CollectorHTTP, page=page)
+        assert eventually(lambda: len(collector.spans) == 5 * 512), (len(collector.spans), agent.lines)
+        assert roots(collector) == list(range(1, 513)) and agent.counter("dropped") == 0
+    finally:
+        page.close()
 
 
 @both

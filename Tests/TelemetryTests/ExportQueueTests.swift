@@ -54,6 +54,15 @@ private func later(_ after: Int64? = nil) -> Verdict { .later(afterNanoseconds: 
     #expect(queue.step(now: 2) == .send(calls(91...92)))
 }
 
+/// A burst that is read at once, from eight shards, drops nothing.
+@Test func fullRingsHaveRoom() {
+    var queue = ExportQueue(ExportLimits(), seed: 1)
+    queue.add(calls(1...8 * 512), now: 0)
+    #expect(queue.counts.overflowed == 0)
+    queue.add([call(5000)], now: 0)
+    #expect(queue.counts.overflowed == 5)
+}
+
 /// Nobody takes anything for an hour: what is kept does not grow, and all of it is accounted for.
 @Test func boundedWhileTheCollectorIsAway() {
     var queue = queue()
