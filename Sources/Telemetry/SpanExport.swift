@@ -30,11 +30,22 @@ public final class SpanExport: Sendable {
 
     private let page: ServerPage
     private let otlp: OTLP
+    private let since: UInt64
     private let state: Lock<State>
 
-    /// - Parameter seed: for the chance in pauses; not the same for two agents.
-    public init(_ page: ServerPage, _ settings: ExportSettings, version: String, seed: UInt64) {
+    /// An agent that is started again finds what the one before it has exported. So long before its start calls may have ended
+    /// that it exports too: some are told of twice, but none is lost while an agent is started, or a pod.
+    public static let graceSeconds: UInt64 = 30
+
+    /// - Parameters:
+    ///   - seed: for the chance in pauses; not the same for two agents.
+    ///   - startUnixNanoseconds: the agent's.
+    public init(
+        _ page: ServerPage, _ settings: ExportSettings, version: String, seed: UInt64, startUnixNanoseconds: UInt64
+    ) {
         self.page = page
+        let grace = Self.graceSeconds * 1_000_000_000
+        since = max(grace, startUnixNanoseconds) - grace
         otlp = OTLP(
             resource: settings.resource, conventions: settings.conventions, server: settings.server, version: version)
         state = Lock(State(queue: ExportQueue(settings.limits, seed: seed)))
@@ -46,7 +57,7 @@ public final class SpanExport: Sendable {
     public func read(now: Int64) -> Bool {
         let rings = page.rings
         let (found, missed, counts) = state.withLock { state in
-            while state.readers.count < rings.count { state.readers.append(SpanRingReader()) }
+            while state.readers.count < rings.count { state.readers.append(SpanRingReader(since: since)) }
             var found = 0
             var missed: UInt64 = 0
             for (shard, words) in rings.enumerated() {

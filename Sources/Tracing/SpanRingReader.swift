@@ -9,11 +9,14 @@ public struct SpanRingReader: Sendable {
         public var missed: UInt64 = 0
     }
 
+    private let since: UInt64
     private var identity: UInt64?
     /// How many records were read or missed.
     private var next: UInt64 = 0
 
-    public init() {}
+    /// - Parameter since: in nanoseconds since 1970. What ended before is passed over in the first ring that is seen: somebody
+    ///   else has read it. In those of servers that are started later nobody has.
+    public init(since: UInt64 = 0) { self.since = since }
 
     /// What was written since the last time. At first sight of a ring that is all that is still in it.
     public mutating func read(_ words: [UInt64]) -> Found {
@@ -26,6 +29,7 @@ public struct SpanRingReader: Sendable {
         guard records > 0, records <= UInt64(room) else { return found }
         let head = words[SpanLayout.headWord]
         let oldest = head > records ? head - records : 0
+        let isFirst = identity == nil
         if words[SpanLayout.identityWord] != identity || head < next {
             identity = words[SpanLayout.identityWord]
             next = oldest
@@ -38,7 +42,7 @@ public struct SpanRingReader: Sendable {
             let first = SpanLayout.headerWords + Int(next % records) * SpanLayout.recordWords
             next += 1
             if let span = Span(words[first..<first + SpanLayout.recordWords], sequence: next) {
-                found.spans.append(span)
+                if !isFirst || span.endUnixNanoseconds >= since { found.spans.append(span) }
             } else {
                 found.missed &+= 1
             }

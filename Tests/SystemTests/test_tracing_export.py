@@ -21,7 +21,7 @@ SOON = dict(OTEL_BSP_SCHEDULE_DELAY="50")
 
 
 def call(number, **more):
-    return Span(trace_id=1 << 64 | number, span_id=number, model="iris", version=3, rows=4, **more)
+    return Span(**dict(trace_id=1 << 64 | number, span_id=number, model="iris", version=3, rows=4, start=time.time_ns()) | more)
 
 
 @pytest.fixture
@@ -220,6 +220,25 @@ def test_a_full_ring_has_room_in_the_queue(export):
         assert roots(collector) == list(range(1, 513)) and agent.counter("dropped") == 0
     finally:
         page.close()
+
+
+def test_an_agent_that_is_started_again(export, page):
+    """It exports nothing twice but the last half minute; of a server that is started later it misses nothing."""
+    now = time.time_ns()
+    page.write([call(1, start=now - 3600 * 10**9), call(2, start=now - 40 * 10**9),
+                call(3, start=now - 40 * 10**9, stamps=(1, 2, 3, 4, 39 * 10**9)), call(4, start=now - 5 * 10**9)])
+    agent, collector = export(CollectorHTTP)
+    assert eventually(lambda: roots(collector) == [3, 4]), (roots(collector), agent.lines)
+    page.write([call(5)])
+    assert eventually(lambda: roots(collector) == [3, 4, 5])
+    later = Page(path=page.path)
+    try:
+        # Its clock was set back.
+        later.write([call(6, start=now - 3600 * 10**9)])
+        assert eventually(lambda: roots(collector) == [3, 4, 5, 6]), (roots(collector), agent.lines)
+        assert agent.counter("lost") == agent.counter("dropped") == 0
+    finally:
+        later.close()
 
 
 @both

@@ -18,7 +18,7 @@ private final class Written {
     private let written: Metrics.Page
     private var calls: UInt64 = 0
 
-    init(_ environment: [String: String] = [:]) throws {
+    init(_ environment: [String: String] = [:], start: UInt64 = 0) throws {
         written = try Metrics.Page(
             .server(rpcs: ["other"]),
             Metrics.Page.Size(shards: 1, models: 1, versions: 1, spanWords: SpanRing.words(records: 16)),
@@ -26,7 +26,7 @@ private final class Written {
         ring = SpanRing(words: written.spans(shard: 0), identity: 1)
         page = ServerPage(path: path, createdTimestamps: false, version: "0")
         let settings = try ExportSettings.read(flags: .init(endpoint: "http://x"), environment: environment)
-        export = SpanExport(page, try #require(settings), version: "0", seed: 1)
+        export = SpanExport(page, try #require(settings), version: "0", seed: 1, startUnixNanoseconds: start)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
@@ -74,6 +74,17 @@ private func isSend(_ step: SpanExport.Step) -> Bool {
     #expect(text.contains("vencejo_trace_spans_dropped_total 16"))
 }
 
+/// Half a minute before its own start an agent begins to export.
+@Test func anAgentThatIsStartedAgain() throws {
+    let written = try Written(start: UInt64(30 * second) + 9)
+    // They end at 2 to 11 ns.
+    written.write(10)
+    #expect(written.export.read(now: 0) && written.export.spansKept == 3)
+    #expect(written.counts == .init())
+    written.write(1)
+    #expect(written.export.read(now: 0) && written.export.spansKept == 4)
+}
+
 /// Trouble is told of once a minute, and its end once.
 @Test func whatAnOperatorIsTold() throws {
     let written = try Written(["OTEL_BSP_SCHEDULE_DELAY": "1"])
@@ -101,7 +112,7 @@ private func isSend(_ step: SpanExport.Step) -> Bool {
 @Test func withoutAPage() throws {
     let page = ServerPage(path: "/dev/shm/nothing", createdTimestamps: false, version: "0")
     let settings = try #require(try ExportSettings.read(flags: .init(endpoint: "http://x"), environment: [:]))
-    let export = SpanExport(page, settings, version: "0", seed: 1)
+    let export = SpanExport(page, settings, version: "0", seed: 1, startUnixNanoseconds: 0)
     #expect(!export.read(now: 0) && export.step(now: 0) == .idle)
     #expect(page.reply(Question(method: "GET", path: "/metrics", accept: nil, acceptEncoding: nil)).status == 200)
 }

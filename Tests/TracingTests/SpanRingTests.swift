@@ -45,6 +45,27 @@ import Testing
     #expect(reader.read(ring.words.copy) == .init(spans: (6...9).map { span($0) }))
 }
 
+/// An agent that is started again has exported it before.
+@Test func whatEndedBeforeIsPassedOver() {
+    let ring = Ring(records: 8, identity: 1)
+    // They end at 1005 and their number.
+    for number in 1...9 as ClosedRange<UInt64> { ring.write(span(number)) }
+    var reader = SpanRingReader(since: 1012)
+    #expect(reader.read(Array(repeating: 0, count: ring.words.copy.count)) == .init())
+    #expect(reader.read(ring.words.copy) == .init(spans: (7...9).map { span($0) }))
+    // What comes later is new, whatever the clock says; and so is what another server writes.
+    ring.write(span(1))
+    #expect(reader.read(ring.words.copy) == .init(spans: [span(1)]))
+    let later = Ring(records: 8, identity: 2)
+    for number in 1...3 as ClosedRange<UInt64> { later.write(span(number)) }
+    #expect(reader.read(later.words.copy) == .init(spans: (1...3).map { span($0) }))
+    var early = SpanRingReader(since: 1012)
+    let empty = Ring(records: 8, identity: 3)
+    #expect(early.read(empty.words.copy) == .init())
+    empty.write(span(1))
+    #expect(early.read(empty.words.copy) == .init(spans: [span(1)]))
+}
+
 @Test func aServerThatIsStartedAgain() {
     var reader = SpanRingReader()
     let first = Ring(records: 4, identity: 1)

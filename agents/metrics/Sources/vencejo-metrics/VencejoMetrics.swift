@@ -144,7 +144,9 @@ struct VencejoMetrics: AsyncParsableCommand {
             throw .usage(error.sentence)
         }
         guard let settings else { return nil }
-        let export = SpanExport(page, settings, version: Self.version, seed: .random(in: 0...UInt64.max))
+        let export = SpanExport(
+            page, settings, version: Self.version, seed: .random(in: 0...UInt64.max),
+            startUnixNanoseconds: UInt64(max(0, Date().timeIntervalSince1970) * 1e9))
         return Exporter(export, settings, try Collector(settings, group), log)
     }
 
