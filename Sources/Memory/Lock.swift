@@ -24,4 +24,11 @@ internal import Glibc
         defer { unsafe pthread_mutex_unlock(mutex) }
         return try body(&value)
     }
+
+    /// `nil`: somebody else has it.
+    public func withLockUnlessTaken<Result>(_ body: (inout Value) -> Result) -> Result? {
+        guard unsafe pthread_mutex_trylock(mutex) == 0 else { return nil }
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        return body(&value)
+    }
 }

@@ -5,15 +5,23 @@ internal import Glibc
 public enum SharedFileError: Error, Equatable {
     /// A process that is alive writes it.
     case taken(path: String)
+    /// What lies there is nothing of ours.
+    case foreign(path: String)
     /// There is no room for so many bytes where it is to lie.
     case noRoom(path: String, bytes: Int)
     /// errno of what failed.
     case system(path: String, operation: String, code: CInt)
 
+    /// It is there, and not for this process.
+    public var isForbidden: Bool {
+        if case .system(_, _, EACCES) = self { true } else { false }
+    }
+
     public var sentence: String {
         switch self {
         case .taken(let path):
             "\(path) is written by another process that is alive: give each server a page of its own"
+        case .foreign(let path): "\(path) is a file of another kind: name another path, or remove it"
         case .noRoom(let path, let bytes):
             "there is no room for the \(bytes) bytes of \(path): make its volume larger (emptyDir's sizeLimit), or name another"
         case .system(let path, let operation, let code):
@@ -34,8 +42,9 @@ public final class SharedFile: Sendable {
     private let base: UInt
     private let bytes: Int
 
-    /// Makes `count` words of zero that nobody finds yet: at `path` there may still be what an earlier process wrote.
-    public init(_ path: String, words count: Int) throws(SharedFileError) {
+    /// Makes `count` words of zero that nobody finds yet: at `path` there may still be what an earlier process wrote, or, if
+    /// `mayReplace`, what one writes that is alive.
+    public init(_ path: String, words count: Int, mayReplace: Bool = false) throws(SharedFileError) {
         precondition(count > 0, "a file without words")
         let new = path + ".new"
         bytes = count * 8
@@ -51,7 +60,10 @@ public final class SharedFile: Sendable {
             throw .system(path: new, operation: "it belongs to somebody else", code: EPERM)
         }
         guard Self.lock(descriptor) else { throw .taken(path: path) }
-        if let reader = try? SharedFileReader(path), reader.isWritten { throw .taken(path: path) }
+        if !mayReplace, let reader = try? SharedFileReader(path), reader.isWritten {
+            unsafe unlink(new)
+            throw .taken(path: path)
+        }
         var code = ftruncate(descriptor, 0) == 0 ? 0 : errno
         if code == 0 { code = posix_fallocate(descriptor, 0, bytes) }
         guard code == 0 else {
@@ -112,10 +124,11 @@ public final class SharedFileReader: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Somebody holds it open for writing: a lock is on it, and locks end with their processes.
+    /// Somebody holds it open for writing: a write lock is on it, and locks end with their processes. A read lock, which whoever may
+    /// read can put there, says nothing.
     public var isWritten: Bool {
         var lock = flock()
-        lock.l_type = Int16(F_WRLCK)
+        lock.l_type = Int16(F_RDLCK)
         guard unsafe withUnsafeMutablePointer(to: &lock, { unsafe fcntl(descriptor, SharedFile.getLock, $0) }) == 0
         else { return false }
         return lock.l_type != Int16(F_UNLCK)

@@ -67,19 +67,22 @@ public final class Page: Sendable {
         build(message, origin, generation: 1)
     }
 
-    /// A page at `path`, where others find it. What a process that has ended left there is replaced, not changed: who still
-    /// reads it sees that its writer is gone.
+    /// A page at `path`, where others find it. What a process left there that has ended, or is about to, is replaced, not changed:
+    /// who still reads it sees that it is not what the path names.
     public init(
         _ catalogue: Catalogue, _ size: Size, _ origin: Origin, path: String
     ) throws(SharedFileError) {
         let message = CatalogueMessage.encode(catalogue)
         layout = Self.layout(catalogue, size, catalogueBytes: message.count)
-        let file = try SharedFile(path, words: layout.words)
+        let before = try Self.header(at: path)
+        let isLeaving =
+            before.map { $0[PageLayout.Header.state.rawValue] >= PageLayout.State.draining.rawValue } ?? false
+        let file = try SharedFile(path, words: layout.words, mayReplace: isLeaving)
         self.file = file
         memory = nil
         words = file.words
         rows = Lock(Rows(layout))
-        build(message, origin, generation: Self.generation(at: path) + 1)
+        build(message, origin, generation: (before?[PageLayout.Header.generation.rawValue] ?? 0) % (1 << 62) + 1)
         try file.publish()
     }
 
@@ -89,14 +92,15 @@ public final class Page: Sendable {
             versionRows: reservedRows + size.versions, spanWords: size.spanWords)
     }
 
-    /// Of the page that lies there, whoever wrote it. 0: none.
-    private static func generation(at path: String) -> UInt64 {
-        guard let reader = try? SharedFileReader(path) else { return 0 }
+    /// Of the page that lies there, whoever wrote it. `nil`: none.
+    private static func header(at path: String) throws(SharedFileError) -> [UInt64]? {
+        guard let reader = try? SharedFileReader(path), reader.count > 0 else { return nil }
         var header = [UInt64](repeating: 0, count: PageLayout.Header.size)
-        guard reader.read(from: 0, into: &header, header.indices),
-            header[PageLayout.Header.magic.rawValue] == PageLayout.magic
-        else { return 0 }
-        return header[PageLayout.Header.generation.rawValue] % (1 << 62)
+        let isWhole = reader.read(from: 0, into: &header, header.indices)
+        guard isWhole, header[PageLayout.Header.magic.rawValue] == PageLayout.magic else {
+            throw .foreign(path: path)
+        }
+        return header
     }
 
     private func build(_ message: [UInt8], _ origin: Origin, generation: UInt64) {
@@ -122,7 +126,8 @@ public final class Page: Sendable {
         for (index, word) in message.words.enumerated() { words.store(layout.catalogueAt + 1 + index, word) }
         set(.catalogueHash, PageLayout.checksum(message.words))
         words.store(
-            PageLayout.Header.product, Array(origin.product.shortened.utf8).words, count: PageLayout.Header.productWords
+            PageLayout.Header.product, Array(origin.product.shortened(to: PageLayout.Header.productWords).utf8).words,
+            count: PageLayout.Header.productWords
         )
         let now = UInt64(bitPattern: origin.unixNanoseconds)
         for (row, name) in [(Self.unknownRow, "_unknown"), (Self.overflowRow, "_overflow")] {
@@ -147,9 +152,11 @@ public final class Page: Sendable {
     /// somebody keeps it, or not long after. When all rows are given it is that of `_overflow`, which many share.
     public func row(_ scope: Family.Scope, model: String, version: String = "", unixNanoseconds now: Int64) -> Row {
         precondition(scope != .server, "the server has one row")
-        let name = Rows.Name(model: model.shortened, version: version.shortened)
+        let name = Rows.Name(
+            model: model.shortened(to: PageLayout.Row.modelWords),
+            version: version.shortened(to: PageLayout.Row.versionWords))
         let row = rows.withLock { rows in
-            let taken = rows.take(scope, name, now: now)
+            let taken = rows.take(scope, name)
             if taken.isNew { write(scope, taken.row, name, UInt64(bitPattern: now)) }
             if taken.row == Self.overflowRow { words.add(PageLayout.Header.rowsMissed.rawValue) }
             return taken.row
@@ -171,9 +178,15 @@ public final class Page: Sendable {
     }
 
     /// Called at times: rows that nobody has kept for five minutes are free again, so that a last scrape has seen them.
-    public func sweep(unixNanoseconds now: Int64) {
+    public func sweep(monotonicNanoseconds now: Int64) {
+        let inFlight = layout.catalogue.families.first { $0.name == "vencejo_requests_in_flight" }
         rows.withLock { rows in
-            for (scope, row) in rows.sweep(now: now) {
+            let freed = rows.sweep(now: now) { row in
+                guard let inFlight else { return false }
+                let cell = layout.cell(.version, row: row) + inFlight.first
+                return (0...layout.shards).reduce(0) { $0 &+ cells($1).load(cell) } != 0
+            }
+            for (scope, row) in freed {
                 let record = words[layout.record(scope, row: row), PageLayout.Row.words]
                 record.publish(PageLayout.Row.state, record.load(PageLayout.Row.state) & ~0xff)
             }
@@ -194,8 +207,8 @@ public final class Page: Sendable {
         let record = words[layout.record(scope, row: row), PageLayout.Row.words]
         for word in 1..<PageLayout.Row.words { record.store(word, 0) }
         record.store(PageLayout.Row.createdUnixNanoseconds, now)
-        record.store(PageLayout.Row.model, Array(name.model.utf8).words, count: 8)
-        record.store(PageLayout.Row.version, Array(name.version.utf8).words, count: 8)
+        record.store(PageLayout.Row.model, Array(name.model.utf8).words, count: PageLayout.Row.modelWords)
+        record.store(PageLayout.Row.version, Array(name.version.utf8).words, count: PageLayout.Row.versionWords)
         seal(record)
         record.publish(PageLayout.Row.state, ((record.load(PageLayout.Row.state) >> 8) + 1) << 8 | 1)
     }
@@ -211,7 +224,7 @@ public final class Page: Sendable {
         for row in Self.reservedRows..<layout.versionRows {
             let record = layout.record(.version, row: row)
             guard words.load(record) & 0xff == 1, words.load(record + PageLayout.Row.version) == 0 else { continue }
-            if words[record + PageLayout.Row.model, 8].holds(model) { return row }
+            if words[record + PageLayout.Row.model, PageLayout.Row.modelWords].holds(model) { return row }
         }
         return Self.unknownRow
     }
@@ -220,7 +233,7 @@ public final class Page: Sendable {
         for row in Self.reservedRows..<layout.modelRows {
             let record = layout.record(.model, row: row)
             guard words.load(record) & 0xff == 1 else { continue }
-            if words[record + PageLayout.Row.model, 8].holds(model) { return row }
+            if words[record + PageLayout.Row.model, PageLayout.Row.modelWords].holds(model) { return row }
         }
         return Self.unknownRow
     }
@@ -253,7 +266,10 @@ public final class Page: Sendable {
     /// The names of a version's row, for as long as somebody keeps it, and some minutes longer.
     public func names(row: Int) -> (model: ByteView, version: ByteView) {
         let record = layout.record(.version, row: row)
-        return (words[record + PageLayout.Row.model, 8].text, words[record + PageLayout.Row.version, 8].text)
+        return (
+            words[record + PageLayout.Row.model, PageLayout.Row.modelWords].text,
+            words[record + PageLayout.Row.version, PageLayout.Row.versionWords].text
+        )
     }
 
     /// A call of a version's row that a trace tells of: it is shown beside the bucket that it fell in. Whoever writes last is.
@@ -264,13 +280,16 @@ public final class Page: Sendable {
         let bucket = buckets.classic.firstIndex { buckets.bounds[$0] >= UInt64(max(0, nanoseconds)) }
         let place = (call.code == 0 ? 0 : 1) * (buckets.classic.count + 1) + (bucket ?? buckets.classic.count)
         let slot = exemplars(row: Int(call.row))[place * PageLayout.Exemplar.words, PageLayout.Exemplar.words]
-        slot.store(PageLayout.Exemplar.traceHigh, traceHigh)
-        slot.store(PageLayout.Exemplar.traceLow, traceLow)
-        slot.store(PageLayout.Exemplar.nanoseconds, UInt64(max(0, nanoseconds)))
-        slot.store(PageLayout.Exemplar.unixMilliseconds, UInt64(max(0, unixMilliseconds)))
+        // Several shards may write it at the same time: what is sealed is what this one wrote, whatever lies there then.
+        var exemplar = PageLayout.Exemplar.Words()
+        exemplar[PageLayout.Exemplar.traceHigh] = traceHigh
+        exemplar[PageLayout.Exemplar.traceLow] = traceLow
+        exemplar[PageLayout.Exemplar.nanoseconds] = UInt64(max(0, nanoseconds))
+        exemplar[PageLayout.Exemplar.unixMilliseconds] = UInt64(max(0, unixMilliseconds))
+        for word in 0..<PageLayout.Exemplar.checksum { slot.store(word, exemplar[word]) }
         slot.publish(
             PageLayout.Exemplar.checksum,
-            PageLayout.checksum((0..<PageLayout.Exemplar.checksum).lazy.map { slot.load($0) }))
+            PageLayout.checksum((0..<PageLayout.Exemplar.checksum).lazy.map { exemplar[$0] }))
     }
 
     /// All of it as it is now.
@@ -324,10 +343,10 @@ extension [UInt8] {
 }
 
 extension String {
-    /// So much of it as a row has room for: whole characters.
-    fileprivate var shortened: String {
+    /// So much of it as has room in so many words: whole characters.
+    fileprivate func shortened(to words: Int) -> String {
         var text = self
-        while text.utf8.count > PageLayout.Row.nameBytesMax { text.removeLast() }
+        while text.utf8.count > words * 8 { text.removeLast() }
         return text
     }
 }

@@ -36,25 +36,28 @@ public struct PageLayout: Sendable, Equatable {
 
     /// One model, or one version of it.
     public enum Row {
-        public static let words = 32
+        public static let words = 48
         /// State in the lowest byte, above it how often the row was given to somebody else.
         static let state = 0
         static let createdUnixNanoseconds = 1
+        /// As long as a model's name may be; and a version's.
         static let model = 2
-        static let version = 10
+        static let modelWords = 16
+        static let version = 18
+        static let versionWords = 8
         /// A number of `slots`.
-        static let slot = 18
-        static let digest = 19
-        static let format = 23
+        static let slot = 26
+        static let digest = 27
+        static let format = 31
         /// Over the words from `createdUnixNanoseconds` on.
-        static let checksum = 31
-        static let nameBytesMax = 64
+        static let checksum = 47
         static let formatBytesMax = 32
         public static let slots = ["none", "blue", "green", "shadow"]
     }
 
     /// A call that fell into a bucket.
     enum Exemplar {
+        typealias Words = SIMD8<UInt64>
         static let words = 8
         static let traceHigh = 0
         static let traceLow = 1

@@ -18,6 +18,8 @@ public final class PageReader: Sendable {
     private struct State: Sendable {
         var file: SharedFileReader?
         var last: Snapshot?
+        /// What an earlier look found wrong; at first nobody has looked.
+        var reason: String?? = nil
         /// The first words of each ring of spans when it was read last.
         var rings: [[UInt64]] = []
     }
@@ -28,14 +30,20 @@ public final class PageReader: Sendable {
     private let now: @Sendable () -> Int64
     private let product: String
     private let own: @Sendable () -> [OwnFamily]
+    private let changed: @Sendable (Look) -> Void
     /// A server that gave no sign of life for so long hangs.
     static let silenceSeconds = 10.0
 
-    /// - Parameter product: the version of who reads. - Parameter now: CLOCK_MONOTONIC, in nanoseconds. - Parameter own: what the reader's own process says of itself.
+    /// - Parameters:
+    ///   - product: the version of who reads.
+    ///   - now: CLOCK_MONOTONIC, in nanoseconds.
+    ///   - own: what the reader's own process says of itself.
+    ///   - changed: told of the first look, and of each that finds other trouble than the one before, or none any more.
     public init(
         path: String, createdTimestamps: Bool = false, product: String = "", now: @escaping @Sendable () -> Int64,
-        own: @escaping @Sendable () -> [OwnFamily] = { [] }
+        own: @escaping @Sendable () -> [OwnFamily] = { [] }, changed: @escaping @Sendable (Look) -> Void = { _ in }
     ) {
+        self.changed = changed
         self.path = path
         self.createdTimestamps = createdTimestamps
         self.product = product
@@ -44,10 +52,22 @@ public final class PageReader: Sendable {
     }
 
     public func look() -> Look {
+        let look = read()
+        let isNew = state.withLock { state in
+            defer { state.reason = .some(look.problem?.reason) }
+            return state.reason != .some(look.problem?.reason)
+        }
+        if isNew { changed(look) }
+        return look
+    }
+
+    private func read() -> Look {
         state.withLock { state in
-            if let file = state.file, !file.isCurrent { state = State() }
+            if let file = state.file, !file.isCurrent { state = State(reason: state.reason) }
             if state.file == nil {
                 do throws(SharedFileError) { state.file = try SharedFileReader(path) } catch {
+                    // To be there and not for us is another trouble.
+                    if error.isForbidden { return Look(isUp: false, problem: ("forbidden", error.sentence)) }
                     return Look(isUp: false, problem: ("no_page", "\(error.sentence): no server has left a page there"))
                 }
             }
@@ -76,29 +96,31 @@ public final class PageReader: Sendable {
         }
     }
 
-    /// The rings of spans, one for each shard; empty where nothing was written since the last time.
-    public func spans() -> [[UInt64]] {
+    /// How many rings of spans there are: one for each shard.
+    public var rings: Int {
         let isKnown = state.withLock { $0.last != nil && $0.file?.isCurrent ?? false }
         // Where everything lies is known by whoever looked once.
         if !isKnown { _ = look() }
         return state.withLock { state in
-            guard let file = state.file, let last = state.last, last.spanWords >= Self.ringHeaderWords else {
-                return []
-            }
-            let shards = Int(truncatingIfNeeded: last[.shards])
-            while state.rings.count < shards { state.rings.append([]) }
-            return (0..<shards).map { shard in
-                let at = last.spansAt + shard * last.spanWords
-                var header = [UInt64](repeating: 0, count: Self.ringHeaderWords)
-                guard file.read(from: at, into: &header, header.indices), header != state.rings[shard] else {
-                    return []
-                }
-                var words = [UInt64](repeating: 0, count: last.spanWords)
-                guard file.read(from: at, into: &words, words.indices) else { return [] }
-                // What was written while it was read is there the next time.
-                state.rings[shard] = header
-                return words
-            }
+            guard let last = state.last, last.spanWords >= Self.ringHeaderWords else { return 0 }
+            let rings = Int(truncatingIfNeeded: last[.shards])
+            while state.rings.count < rings { state.rings.append([]) }
+            return rings
+        }
+    }
+
+    /// One of them; empty if nothing was written since the last time.
+    public func ring(_ shard: Int) -> [UInt64] {
+        state.withLock { state in
+            guard let file = state.file, let last = state.last, shard < state.rings.count else { return [] }
+            let at = last.spansAt + shard * last.spanWords
+            var header = [UInt64](repeating: 0, count: Self.ringHeaderWords)
+            guard file.read(from: at, into: &header, header.indices), header != state.rings[shard] else { return [] }
+            var words = [UInt64](repeating: 0, count: last.spanWords)
+            guard file.read(from: at, into: &words, words.indices) else { return [] }
+            // What was written while it was read is there the next time.
+            state.rings[shard] = header
+            return words
         }
     }
 
@@ -138,7 +160,7 @@ public final class PageReader: Sendable {
     }
 
     private func agentFamilies(_ look: Look, series: Int, seconds: Double) -> [OwnFamily] {
-        let reasons = ["no_page", "no_writer", "not_ready", "silent", "short", "other_version", "damaged"]
+        let reasons = ["no_page", "forbidden", "no_writer", "not_ready", "silent", "short", "other_version", "damaged"]
         var builds: [(labels: [(String, String)], value: Double)] = []
         if let snapshot = look.snapshot, !snapshot.product.isEmpty {
             builds.append((build(snapshot.product, "server"), 1))

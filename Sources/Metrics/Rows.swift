@@ -12,7 +12,7 @@ struct Rows: Sendable {
         var name: Name
         var keepers: Int
         /// Since when nobody keeps it.
-        var leftUnixNanoseconds: Int64?
+        var leftNanoseconds: Int64?
     }
 
     private struct Table: Sendable {
@@ -35,11 +35,11 @@ struct Rows: Sendable {
         scope == .version ? body(&versions) : body(&models)
     }
 
-    mutating func take(_ scope: Family.Scope, _ name: Name, now: Int64) -> (row: Int, isNew: Bool) {
+    mutating func take(_ scope: Family.Scope, _ name: Name) -> (row: Int, isNew: Bool) {
         change(scope) { table in
             if let row = table.places[name] {
                 table.owners[row]?.keepers += 1
-                table.owners[row]?.leftUnixNanoseconds = nil
+                table.owners[row]?.leftNanoseconds = nil
                 return (row, false)
             }
             let free = table.owners.indices.dropFirst(Page.reservedRows).first { table.owners[$0] == nil }
@@ -55,18 +55,21 @@ struct Rows: Sendable {
         change(scope) { $0.owners[row]?.keepers -= 1 }
     }
 
-    /// Rows that were left at an earlier sweep long enough ago are free.
-    mutating func sweep(now: Int64) -> [(Family.Scope, Int)] {
+    /// Rows that were left at an earlier sweep long enough ago are free. - Parameter isBusy: whether calls are under way that will
+    /// be counted in a version's row, and in its model's, when they end: their callers may take what time they like.
+    mutating func sweep(now: Int64, isBusy: (Int) -> Bool) -> [(Family.Scope, Int)] {
         var freed: [(Family.Scope, Int)] = []
-        for scope in [Family.Scope.model, .version] {
+        for scope in [Family.Scope.version, .model] {
+            let kept = Set(versions.owners.compactMap { $0?.name.model })
             change(scope) { table in
                 for row in table.owners.indices {
                     guard let owner = table.owners[row], owner.keepers == 0 else { continue }
-                    guard let left = owner.leftUnixNanoseconds else {
-                        table.owners[row]?.leftUnixNanoseconds = now
+                    guard let left = owner.leftNanoseconds else {
+                        table.owners[row]?.leftNanoseconds = now
                         continue
                     }
                     guard now - left >= Self.restNanoseconds else { continue }
+                    guard scope == .version ? !isBusy(row) : !kept.contains(owner.name.model) else { continue }
                     table.owners[row] = nil
                     table.places[owner.name] = nil
                     freed.append((scope, row))

@@ -55,6 +55,9 @@ public struct Snapshot: Sendable {
         public var unixMilliseconds: Int64
     }
 
+    /// Cells of all rows together, 64 MiB: five thousand versions that have rows at the same time.
+    static let cellsMax = 1 << 23
+
     /// Words of a page from one on, so many. `nil`: there are not as many.
     public typealias Words = (_ from: Int, _ count: Int) -> [UInt64]?
 
@@ -89,8 +92,8 @@ public struct Snapshot: Sendable {
             catalogue = try Self.catalogue(words, header)
         }
         // Whoever wrote these numbers, the places that follow from them must be the ones that it names.
-        guard number(.shards) <= 4096, number(.modelRows) <= 1 << 20, number(.versionRows) <= 1 << 20,
-            number(.spanWords) <= 1 << 24
+        guard number(.shards) <= 1024, number(.modelRows) <= 1 << 14, number(.versionRows) <= 1 << 14,
+            number(.spanWords) <= 1 << 17
         else { throw .damaged("the header") }
         let layout = PageLayout(
             catalogue, catalogueBytes: Int(number(.catalogueWords) - 1) * 8, shards: Int(number(.shards)),
@@ -151,8 +154,12 @@ public struct Snapshot: Sendable {
         // Two rows of one name are one too many: what they say would be refused whole.
         var seen = Set<[String]>()
         rows.removeAll { !seen.insert(["\($0.scope)", $0.model, $0.version]).inserted }
+        // A file may be long without taking any room: what is in it decides how much memory it gets here.
+        var left = Self.cellsMax
         for scope in Family.Scope.allCases {
             let count = (used[scope] ?? 0) * layout.catalogue.cells(of: scope)
+            guard count <= left else { throw .damaged("the number of its rows") }
+            left -= count
             // No memory for cells before some were there.
             var sums: [UInt64] = []
             for shard in 0...layout.shards where count > 0 {
@@ -162,10 +169,9 @@ public struct Snapshot: Sendable {
             }
             cells[scope] = sums
         }
-        guard
-            let exemplars = words(
-                layout.exemplarsAt, (used[.version] ?? 0) * layout.exemplarsOfRow * PageLayout.Exemplar.words)
-        else { throw .short }
+        let count = (used[.version] ?? 0) * layout.exemplarsOfRow * PageLayout.Exemplar.words
+        guard count <= Self.cellsMax else { throw .damaged("the number of its rows") }
+        guard let exemplars = words(layout.exemplarsAt, count) else { throw .short }
         self.exemplars = exemplars
     }
 
@@ -220,8 +226,8 @@ extension Snapshot.Row {
         let digest = record[PageLayout.Row.digest..<PageLayout.Row.digest + 4]
         let slot = record[PageLayout.Row.slot]
         self.init(
-            scope: scope, number: number, model: record.text(PageLayout.Row.model, words: 8),
-            version: record.text(PageLayout.Row.version, words: 8),
+            scope: scope, number: number, model: record.text(PageLayout.Row.model, words: PageLayout.Row.modelWords),
+            version: record.text(PageLayout.Row.version, words: PageLayout.Row.versionWords),
             createdUnixNanoseconds: Int64(truncatingIfNeeded: record[PageLayout.Row.createdUnixNanoseconds]),
             slot: slot < UInt64(PageLayout.Row.slots.count) ? PageLayout.Row.slots[Int(slot)] : "none",
             digest: digest.allSatisfy { $0 == 0 }

@@ -14,10 +14,15 @@ enum Layout {
     static let trash = ".trash"
     static let nameBytesMax = 128
 
-    /// `[A-Za-z0-9._-]{1,128}`, not `.` and not `..`.
+    /// What metrics call models that are not there, and those that they have no room for.
+    private static let namesOfMetrics = ["_unknown", "_overflow"]
+
+    /// `[A-Za-z0-9._-]{1,128}`, not `.` and not `..`, and none of the names that metrics use.
     static func isModelName(_ name: String) -> Bool {
         let bytes = name.utf8
-        guard 1...nameBytesMax ~= bytes.count, name != ".", name != ".." else { return false }
+        guard 1...nameBytesMax ~= bytes.count, name != ".", name != "..", !namesOfMetrics.contains(name) else {
+            return false
+        }
         return bytes.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"): true

@@ -8,20 +8,27 @@ public final class ServerPage: Sendable {
     let counts = ExportCounts()
     private let reader: PageReader
 
-    public init(path: String, createdTimestamps: Bool, version: String) {
+    /// - Parameter changed: told when the page can be read, or no more, with a sentence that says why; `nil`: it can.
+    public init(
+        path: String, createdTimestamps: Bool, version: String,
+        changed: @escaping @Sendable (String?) -> Void = { _ in }
+    ) {
         let counts = counts
         reader = PageReader(
             path: path, createdTimestamps: createdTimestamps, product: Build.name(version), now: { Clock.now() },
-            own: { AgentFamilies.all(counts.now) })
+            own: { AgentFamilies.all(counts.now) }, changed: { changed($0.problem?.sentence) })
     }
+
+    /// Tells how things are, if they have changed.
+    public func look() { _ = reader.look() }
 
     /// `version`, and which build of it this is.
     public static func build(of version: String) -> String { Build.name(version) }
 
     public func reply(_ question: Question) -> Reply { Routes.reply(question, render: reader.render) }
 
-    /// Of each shard one.
-    var rings: [[UInt64]] { reader.spans() }
+    /// Of each shard one, read when it is looked at: all of them together may be large.
+    var rings: LazyMapSequence<Range<Int>, [UInt64]> { (0..<reader.rings).lazy.map { [reader] in reader.ring($0) } }
 }
 
 /// What became of spans.

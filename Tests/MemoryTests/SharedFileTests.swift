@@ -51,7 +51,7 @@ private func problem(_ body: () throws -> Void) -> SharedFileError? {
             #expect(problem { _ = try place.made([2]) } == .taken(path: place.path), "before it is found")
             try first.publish()
             #expect(problem { _ = try place.made([2]) } == .taken(path: place.path))
-            #expect(place.found == [1])
+            #expect(place.found == [1] && place.names == ["page"])
             #expect(try SharedFileReader(place.path).isWritten)
             withExtendedLifetime(first) {}
         }
@@ -70,6 +70,22 @@ private func problem(_ body: () throws -> Void) -> SharedFileError? {
         #expect(early.all == [1, 2, 3] && early.isCurrent && early.isWritten && early.count == 3)
         first.words.store(1, 9)
         #expect(early.all == [1, 9, 3])
+    }
+
+    /// Whoever may read the file can put a read lock on it. That is no sign of a writer's life.
+    @Test func aReadersLockIsNoWriter() throws {
+        do { try place.made([1]).publish() }
+        let reader = unsafe open(place.path, O_RDONLY)
+        defer { close(reader) }
+        var lock = flock()
+        lock.l_type = Int16(F_RDLCK)
+        // F_OFD_SETLK
+        #expect(unsafe withUnsafeMutablePointer(to: &lock) { unsafe fcntl(reader, 37, $0) } == 0)
+        #expect(try !SharedFileReader(place.path).isWritten)
+        let next = try place.made([2])
+        try next.publish()
+        #expect(place.found == [2] && place.names == ["page"])
+        withExtendedLifetime(next) {}
     }
 
     /// Who reads what an ended process left keeps it, and sees that it is not what the path names.

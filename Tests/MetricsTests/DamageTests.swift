@@ -71,6 +71,40 @@ import Testing
         }
     }
 
+    /// A file may be as long as it likes without taking any room on a disk.
+    @Test(arguments: [(1, 1 << 14), (1, 1 << 20), (4096, 8)]) func howMuchMemoryAPageGets(shards: Int, rows: Int) {
+        let catalogue = Catalogue.server(rpcs: ["Check"])
+        let small = Page(catalogue, Page.Size(shards: 1, models: 2, versions: 2), .fixed).snapshot
+        let layout = PageLayout(
+            catalogue, catalogueBytes: Int(small[.catalogueWords] - 1) * 8, shards: shards, modelRows: 8,
+            versionRows: rows,
+            spanWords: 0)
+        var head = Array(small[..<layout.rowsAt])
+        for (word, number) in [
+            (PageLayout.Header.words, layout.words), (.shards, shards), (.modelRows, 8), (.versionRows, rows),
+            (.exemplars, layout.exemplarsAt), (.cells, layout.cellsAt), (.shardWords, layout.shardWords),
+            (.spans, layout.spansAt), (.spanWords, 0),
+        ] { head[word] = UInt64(number) }
+        // The last row is somebody's.
+        let (from, to) = (layout.rowsAt, layout.record(.version, row: rows - 1))
+        let row = small[from..<from + PageLayout.Row.words]
+        var most = 0
+        #expect(throws: PageFault.self) {
+            _ = try Snapshot({ first, count in
+                most = max(most, count)
+                guard count < 1 << 27, first + count <= layout.words else { return nil }
+                var words = [UInt64](repeating: 0, count: count)
+                for (place, part) in [(0, head[...]), (to, row)] {
+                    for (index, word) in part.enumerated() where (first..<first + count).contains(place + index) {
+                        words[place + index - first] = word
+                    }
+                }
+                return words
+            })
+        }
+        #expect(most <= Snapshot.cellsMax)
+    }
+
     /// Who changes the catalogue can make its hash anew, too.
     @Test func everyByteOfTheCatalogue() {
         let first = Int(whole[.catalogue]) + 1
@@ -141,26 +175,26 @@ import Testing
         #expect(text.samples.compactMap { $0.labels["outcome"] == "error" ? $0.exemplar : nil } == [1.1])
     }
 
-    /// More rows and cells than the page has words: no memory is asked for that is not there.
+    /// More rows and cells than anybody has.
     @Test func aPageThatSaysItIsLarge() throws {
         var labels: [Family.Label] = []
         for name in ["a", "b"] { labels.append(Family.Label(name, (0..<1000).map { "\($0)" })) }
         let catalogue = Catalogue([Family("a", "", .counter, of: .version, labels)])
         let message = CatalogueMessage.encode(catalogue)
         let layout = PageLayout(
-            catalogue, catalogueBytes: message.count, shards: 4096, modelRows: 2, versionRows: 4000, spanWords: 0)
+            catalogue, catalogueBytes: message.count, shards: 1024, modelRows: 2, versionRows: 4000, spanWords: 0)
         var words = [UInt64](repeating: 0, count: layout.cellsAt + 1000)
         let small = SmallPage()
         words.replaceSubrange(0..<512, with: small.words[0..<512])
         for (word, number) in [
-            (PageLayout.Header.words, layout.words), (.shards, 4096), (.modelRows, 2), (.versionRows, 4000),
+            (PageLayout.Header.words, layout.words), (.shards, 1024), (.modelRows, 2), (.versionRows, 4000),
             (.catalogueWords, layout.catalogueWords), (.rows, layout.rowsAt), (.exemplars, layout.exemplarsAt),
             (.cells, layout.cellsAt), (.shardWords, layout.shardWords), (.spans, layout.spansAt), (.spanWords, 0),
         ] { words[word] = UInt64(number) }
         words[512] = UInt64(message.count)
         for (index, word) in message.words.enumerated() { words[513 + index] = word }
         words[layout.record(.version, row: 3999)] = 1
-        words[layout.record(.version, row: 3999) + 31] = PageLayout.checksum([UInt64](repeating: 0, count: 30))
+        words[layout.record(.version, row: 3999) + 47] = PageLayout.checksum([UInt64](repeating: 0, count: 46))
         #expect(inAllFormats(words.resealed, "large") == .short)
     }
 

@@ -25,14 +25,14 @@ import Testing
 
     @Test func partsOfThePage() {
         let expected: [(PageLayout.Header, UInt64)] = [
-            (.magic, 0x3130_4d48_534a_4356), (.version, 1 << 32), (.headerWords, 512), (.words, 1344),
+            (.magic, 0x3130_4d48_534a_4356), (.version, 1 << 32), (.headerWords, 512), (.words, 1456),
             (.catalogueHash, 25_776_947_816_914_021), (.generation, 1), (.bootHigh, 0x0123_4567_89ab_cdef),
             (.bootLow, 0xfedc_ba98_7654_3210), (.startUnixNanoseconds, 1_700_000_000_250_000_000),
             (.startMonotonicNanoseconds, 5_000_000_000), (.processID, 77), (.state, 1),
             (.heartbeatMonotonicNanoseconds, 5_000_000_000), (.rowsMissed, 0), (.shards, 2), (.modelRows, 3),
-            (.versionRows, 4), (.catalogue, 512), (.catalogueWords, 48), (.rows, 560), (.exemplars, 784),
-            (.cells, 1040),
-            (.shardWords, 96), (.spans, 1328), (.spanWords, 8),
+            (.versionRows, 4), (.catalogue, 512), (.catalogueWords, 48), (.rows, 560), (.exemplars, 896),
+            (.cells, 1152),
+            (.shardWords, 96), (.spans, 1440), (.spanWords, 8),
         ]
         #expect(expected.count == PageLayout.Header.allCases.count)
         for (word, value) in expected { #expect(words[word] == value, "\(word)") }
@@ -44,17 +44,17 @@ import Testing
 
     /// State, when it was made, names, slot, digest, format, checksum.
     @Test func wordsOfARow() {
-        let first = Int(words[.rows]) + (3 + 2) * 32
-        var row = [UInt64](repeating: 0, count: 32)
+        let first = Int(words[.rows]) + (3 + 2) * 48
+        var row = [UInt64](repeating: 0, count: 48)
         row[0] = 1 << 8 | 1
         row[1] = UInt64(SmallPage.created)
         row[2] = 0x0000_7473_6572_6f66
-        row[10] = 0x3176
-        row[18] = 1
-        for word in 0..<4 { row[19 + word] = 0x0706_0504_0302_0100 + 0x0808_0808_0808_0808 * UInt64(word) }
-        row[23] = 0x786e_6e6f
-        row[31] = PageLayout.checksum(row[1..<31])
-        #expect(Array(words[first..<first + 32]) == row)
+        row[18] = 0x3176
+        row[26] = 1
+        for word in 0..<4 { row[27 + word] = 0x0706_0504_0302_0100 + 0x0808_0808_0808_0808 * UInt64(word) }
+        row[31] = 0x786e_6e6f
+        row[47] = PageLayout.checksum(row[1..<47])
+        #expect(Array(words[first..<first + 48]) == row)
     }
 
     /// FNV-1a over words, the lowest bit set.

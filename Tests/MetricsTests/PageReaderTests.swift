@@ -118,10 +118,46 @@ private final class Place: Sendable {
         #expect(page.snapshot[.generation] == after)
     }
 
-    @Test(arguments: [[], [1, 2, 3], [UInt64](repeating: .max, count: 600)])
-    func whatIsNoPageIsReplaced(words: [UInt64]) throws {
-        try place.write(words)
+    @Test func anEmptyFileIsReplaced() throws {
+        try place.write([])
         #expect(try place.page().snapshot[.generation] == 1)
+    }
+
+    /// A path that was mistyped.
+    @Test(arguments: [[1, 2, 3], [UInt64](repeating: .max, count: 600)])
+    func whatIsNoPageStays(words: [UInt64]) throws {
+        try place.write(words)
+        #expect(throws: SharedFileError.foreign(path: place.path)) { _ = try place.page() }
+        let reader = try SharedFileReader(place.path)
+        var found = [UInt64](repeating: 0, count: words.count)
+        #expect(reader.read(from: 0, into: &found, found.indices) && found == words)
+    }
+
+    /// Who drains counts on in the file that has no name any more.
+    @Test func whoDrainsIsReplaced() throws {
+        let old = try place.page()
+        #expect(throws: SharedFileError.taken(path: place.path)) { _ = try place.page() }
+        old.reach(.draining)
+        let new = try place.page()
+        #expect(new.snapshot[.generation] == 2)
+        let reader = place.reader()
+        #expect(try said(reader).value("vencejo_agent_segment_generation") == 2)
+        withExtendedLifetime((old, new)) {}
+    }
+
+    @Test func whatChangesIsToldOnce() throws {
+        let told = Lock<[String?]>([])
+        let reader = PageReader(
+            path: place.path, now: { [now = place.now] in Int64(now.load(0)) },
+            changed: { look in told.withLock { $0.append(look.problem?.reason) } })
+        for _ in 0..<2 { _ = reader.look() }
+        do {
+            let page = try place.page()
+            for _ in 0..<2 { _ = reader.look() }
+            withExtendedLifetime(page) {}
+        }
+        for _ in 0..<2 { _ = reader.look() }
+        #expect(told.withLock { $0 } == ["no_page", nil, "no_writer"])
     }
 
     @Test func whatTheReaderKnowsItself() throws {

@@ -208,4 +208,31 @@ struct RecordRow: Sendable {
         }
         #expect(try bench.changes == ["request_duration_seconds 2 ok 20000 of 60000"])
     }
+
+    /// Of two shards that tell of a call at the same moment one wins, or none: never half of each.
+    @Test func exemplarsAreWhole() async {
+        let page = Bench().page
+        let slots = page.exemplars(row: 2)
+        await withTaskGroup(of: Void.self) { group in
+            for thread in 0..<2 {
+                group.addTask {
+                    var call = CallRecord()
+                    call.row = 2
+                    for number in 0..<50_000 {
+                        let trace = UInt64(number * 2 + thread + 1)
+                        page.exemplify(
+                            call, nanoseconds: Int64(trace), traceHigh: trace, traceLow: trace,
+                            unixMilliseconds: Int64(trace))
+                    }
+                }
+            }
+            group.addTask {
+                for _ in 0..<50_000 {
+                    let words = (0..<PageLayout.Exemplar.words).map { slots.load($0) }
+                    guard words[7] == PageLayout.checksum(words[..<7]) else { continue }
+                    #expect(Set(words[..<4]).count == 1, "\(words)")
+                }
+            }
+        }
+    }
 }

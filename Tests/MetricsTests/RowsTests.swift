@@ -51,12 +51,12 @@ private let minute: Int64 = 60_000_000_000
 
     @Test func aRowThatNobodyKeepsIsFreeAfterFiveMinutes() throws {
         var kept: Row? = row("1")
-        page.sweep(unixNanoseconds: 9 * minute)
+        page.sweep(monotonicNanoseconds: 9 * minute)
         #expect(try shown == ["2 m 1"])
         withExtendedLifetime(kept) {}
         kept = nil
         for (minutes, isShown) in [(Int64(10), true), (14, true), (15, false)] {
-            page.sweep(unixNanoseconds: minutes * minute)
+            page.sweep(monotonicNanoseconds: minutes * minute)
             #expect(try shown.isEmpty == !isShown, "after \(minutes) minutes")
         }
     }
@@ -66,16 +66,16 @@ private let minute: Int64 = 60_000_000_000
         count(2).add(5)
         withExtendedLifetime(kept) {}
         kept = nil
-        page.sweep(unixNanoseconds: 10 * minute)
-        page.sweep(unixNanoseconds: 14 * minute)
+        page.sweep(monotonicNanoseconds: 10 * minute)
+        page.sweep(monotonicNanoseconds: 14 * minute)
         kept = row("1", at: 14)
-        for minutes in [16, 30, 99] { page.sweep(unixNanoseconds: Int64(minutes) * minute) }
+        for minutes in [16, 30, 99] { page.sweep(monotonicNanoseconds: Int64(minutes) * minute) }
         #expect(try shown == ["2 m 1"])
         #expect(count(2).value == 5)
         // And its five minutes begin anew.
         kept = nil
-        page.sweep(unixNanoseconds: 100 * minute)
-        page.sweep(unixNanoseconds: 104 * minute)
+        page.sweep(monotonicNanoseconds: 100 * minute)
+        page.sweep(monotonicNanoseconds: 104 * minute)
         #expect(try shown == ["2 m 1"])
     }
 
@@ -86,8 +86,8 @@ private let minute: Int64 = 60_000_000_000
             count(2).add(5)
             count(2).addExemplar()
         }
-        page.sweep(unixNanoseconds: 10 * minute)
-        page.sweep(unixNanoseconds: 15 * minute)
+        page.sweep(monotonicNanoseconds: 10 * minute)
+        page.sweep(monotonicNanoseconds: 15 * minute)
         let next = row("2", model: "other", at: 15)
         let snapshot = try Snapshot(of: page.snapshot)
         #expect(
@@ -103,7 +103,7 @@ private let minute: Int64 = 60_000_000_000
         withExtendedLifetime(next) {}
     }
 
-    @Test(arguments: [("m", 2), ("n", 0), ("", 0), ("m2", 0), ("m\0", 0), (String(repeating: "m", count: 65), 0)])
+    @Test(arguments: [("m", 2), ("n", 0), ("", 0), ("m2", 0), ("m\0", 0), (String(repeating: "m", count: 129), 0)])
     func whoseCallsHaveNoVersion(name: String, row: Int) throws {
         let kept = (page.row(.model, model: "m", unixNanoseconds: 1), self.row(""))
         let bytes = OwnedBytes(name)
@@ -114,9 +114,46 @@ private let minute: Int64 = 60_000_000_000
         withExtendedLifetime(kept) {}
     }
 
+    /// As long as models' names may be: each has its own row.
+    @Test func namesThatDifferAtTheirEnds() throws {
+        let names = ["x", "y"].map { String(repeating: "m", count: 127) + $0 }
+        let kept = names.map { row("", model: $0) }
+        #expect(kept.map(\.number) == [2, 3])
+        for (name, row) in zip(names, kept) {
+            let bytes = OwnedBytes(name)
+            withExtendedLifetime(bytes) { #expect(page.versionlessRow(of: bytes.view) == row.number) }
+        }
+        #expect(try shown == names.enumerated().map { "\($0 + 2) \($1) " })
+    }
+
+    /// The callers of a version that was unloaded long ago still read its answers: they are counted where they began.
+    @Test func aRowWhoseCallsAreUnderWayIsNotGivenAway() throws {
+        let page = Page(.server(rpcs: ["Check"]), .small, .fixed)
+        let recorder = page.recorder(shard: 0)
+        do {
+            let kept = [page.row(.version, model: "m", version: "1", unixNanoseconds: 1)]
+            let model = page.row(.model, model: "m", unixNanoseconds: 1)
+            recorder.count(.inFlight, row: kept[0].number, 3)
+            page.common.count(.inFlight, row: kept[0].number, -1)
+            withExtendedLifetime((kept, model)) {}
+        }
+        func rows() throws -> [String] {
+            try Snapshot(of: page.snapshot).rows.filter { $0.number >= Page.reservedRows }.map {
+                "\($0.model) \($0.version)"
+            }
+        }
+        for minutes in [Int64(10), 15, 99] {
+            page.sweep(monotonicNanoseconds: minutes * minute)
+            #expect(try rows() == ["m ", "m 1"])
+        }
+        recorder.count(.inFlight, row: 2, -2)
+        page.sweep(monotonicNanoseconds: 100 * minute)
+        #expect(try rows().isEmpty)
+    }
+
     /// Names are cut where a character ends, and two that are then alike share a row.
     @Test func namesThatAreTooLong() throws {
-        let long = String(repeating: "ä", count: 31) + "x"
+        let long = String(repeating: "ä", count: 63) + "x"
         let kept = [row("1", model: long + "ä"), row("1", model: long + "öü")]
         #expect(kept.map(\.number) == [2, 2])
         #expect(try shown == ["2 \(long) 1"])

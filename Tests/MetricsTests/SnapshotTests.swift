@@ -114,8 +114,8 @@ import Testing
         for (row, bytes) in [(2, UInt64(0xff)), (3, 0xfe)] {
             let record = small.page.layout.record(.version, row: row)
             words[record + 2] = bytes << 8 | 0x61
-            words[record + 10] = bytes
-            words[record + 31] = PageLayout.checksum(words[record + 1..<record + 31])
+            words[record + 18] = bytes
+            words[record + 47] = PageLayout.checksum(words[record + 1..<record + 47])
         }
         let snapshot = try Snapshot(of: words)
         #expect(snapshot.rows.last?.model == "a\u{fffd}" && snapshot.rows.count == 6)

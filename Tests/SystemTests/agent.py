@@ -61,7 +61,7 @@ class Page:
         padded = message + bytes(-len(message) % 8)
         catalogue = list(struct.unpack(f"<{len(padded) // 8}Q", padded))
         rows = 512 + 1 + len(catalogue)
-        exemplars = rows + (2 + 2) * 32
+        exemplars = rows + (2 + 2) * metrics_page.ROW_WORDS
         cells = (exemplars + 15) // 16 * 16
         self.spans = cells + (1 + 1) * 16
         span_words = len(self.ring.data) // 8

@@ -24,8 +24,8 @@ HEADER = {
 HEADER_WORDS = 512
 BUILDING, READY, DRAINING, CLOSED = range(4)
 #: Places in a row's record.
-ROW = {"state": 0, "created": 1, "model": 2, "version": 10, "slot": 18, "digest": 19, "format": 23, "checksum": 31}
-ROW_WORDS = 32
+ROW = {"state": 0, "created": 1, "model": 2, "version": 18, "slot": 26, "digest": 27, "format": 31, "checksum": 47}
+ROW_WORDS = 48
 SLOTS = ("none", "blue", "green", "shadow")
 EXEMPLAR = {"trace_high": 0, "trace_low": 1, "nanoseconds": 2, "unix_milliseconds": 3, "checksum": 7}
 EXEMPLAR_WORDS = 8
@@ -242,11 +242,11 @@ class Page:
     def _row(self, scope, number):
         at = self.header("rows") + (number if scope == MODEL else self.header("model_rows") + number) * ROW_WORDS
         record = self.words[at:at + ROW_WORDS]
-        if record[0] & 0xff != 1 or checksum(record[1:31]) != record[ROW["checksum"]]:
+        if record[0] & 0xff != 1 or checksum(record[1:ROW["checksum"]]) != record[ROW["checksum"]]:
             return None
         slot = record[ROW["slot"]]
         return Row(scope, number, record[0] & 0xff, record[0] >> 8, record[ROW["created"]],
-                   self._text(at + ROW["model"], 8), self._text(at + ROW["version"], 8),
+                   self._text(at + ROW["model"], 16), self._text(at + ROW["version"], 8),
                    SLOTS[slot] if slot < len(SLOTS) else "none", struct.pack("<4Q", *record[ROW["digest"]:ROW["digest"] + 4]),
                    self._text(at + ROW["format"], 4))
 
