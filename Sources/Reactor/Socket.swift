@@ -201,6 +201,31 @@ public struct Socket: ~Copyable {
         return true
     }
 
+    /// Who is at the other end, as HOST:PORT or [IPV6]:PORT. `nil`: nobody any more, or it is a Unix socket, whose ends have no
+    /// names.
+    public var peer: String? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let raw = descriptor.rawValue
+        let address = unsafe withUnsafeMutableBytes(of: &storage) { bytes -> Address.Kind? in
+            let start = unsafe bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: sockaddr.self)
+            guard unsafe getpeername(raw, start, &length) == 0 else { return nil }
+            var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            guard
+                unsafe getnameinfo(start, length, &host, socklen_t(host.count), nil, 0, NI_NUMERICHOST) == 0
+            else { return nil }
+            let name = String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            // sin_port and sin6_port lie at the same place.
+            let port = unsafe UInt16(bigEndian: bytes.load(fromByteOffset: 2, as: UInt16.self))
+            switch unsafe CInt(start.pointee.sa_family) {
+            case AF_INET: return .ip4(host: name, port: port)
+            case AF_INET6: return .ip6(host: name, port: port)
+            default: return nil
+            }
+        }
+        return address.map { Address($0).description }
+    }
+
     /// Tells the peer that nothing more will come.
     public func shutdownWriting() { _ = shutdown(descriptor.rawValue, Int32(SHUT_WR)) }
 }

@@ -99,6 +99,9 @@ final class Connection {
 
     var descriptor: CInt { socket.rawValue }
 
+    /// Who is at its other end, for traces: HOST:PORT. Asked for once.
+    private(set) lazy var peer = OwnedBytes(socket.peer ?? "")
+
     /// Everything that was made ready has left.
     var isFlushed: Bool { outbox.isEmpty && tls?.ciphertext.isEmpty ?? true }
 

@@ -22,6 +22,8 @@ extension Shard {
         record.call.method = method
         record.call.began = began
         record.requestBytes = Int64(message.count)
+        // A stream's answer is counted after the next message was taken.
+        record.responseBytes = records[exchange.seat].responseBytes
         records[exchange.seat] = record
     }
 
@@ -49,7 +51,7 @@ extension Shard {
     }
 
     /// A stream is gone. A unary prediction is counted with it, whatever became of it; those of streams were before.
-    func count(_ exchange: Exchange, _ method: Method) {
+    func count(_ exchange: Exchange, _ method: Method, of connection: Connection) {
         guard exchange.headIsComplete else { return }
         if let prediction = method.prediction, !prediction.isStreamed {
             if records[exchange.seat].call.began == 0 {
@@ -67,7 +69,7 @@ extension Shard {
             }
             recorder.count(.rpcs, point: Int(method.rawValue) * grpcCodes.count + Int(record.call.code))
         }
-        traceIfWanted(exchange, method)
+        traceIfWanted(exchange, method, of: connection)
     }
 
     /// A message of a stream got its answer, or its refusal, or nobody waits for it any more.

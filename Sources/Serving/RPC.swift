@@ -34,12 +34,10 @@ struct RPC {
 
     init() {}
 
-    /// Reads the head (gRPC over HTTP/2: Request-Headers).
-    init(_ head: Head, now: Int64) throws(Refusal) {
-        if head.isTooLarge { throw .headTooLarge }
-        guard head.method == "POST" else {
-            throw .http(405, "the method is \(head.method.clippedText), gRPC uses POST")
-        }
+    /// Reads the head (gRPC over HTTP/2: Request-Headers). What is refused has a method too, and a caller who may trace it.
+    mutating func read(_ head: Head, now: Int64) throws(Refusal) {
+        let method = Method(path: head.path)
+        self.method = method ?? .none
         var isTrailersReady = false
         var contentType = ByteView.empty
         var timeout: ByteView?
@@ -61,13 +59,16 @@ struct RPC {
             default: binaryKeys = binaryKeys || BinaryMetadata.isBinary(key: field.name)
             }
         }
+        if head.isTooLarge { throw .headTooLarge }
+        guard head.method == "POST" else {
+            throw .http(405, "the method is \(head.method.clippedText), gRPC uses POST")
+        }
         guard ContentType.check(contentType) else {
             throw .http(415, "content-type is \"\(contentType.clippedText)\", gRPC uses application/grpc")
         }
         // From here on the caller speaks gRPC, and gets a gRPC status.
         guard isTrailersReady else { throw .noTrailers }
-        guard let method = Method(path: head.path) else { throw .unknownMethod(head.path.clippedText) }
-        self.method = method
+        if method == nil { throw .unknownMethod(head.path.clippedText) }
         if let timeout { deadline = try Self.deadline(timeout, now: now) }
         if let encodingName {
             do throws(EncodingError) { encoding = try Encoding.parse(encodingName) } catch { throw .encoding(error) }

@@ -15,7 +15,7 @@ extension Connection {
         do throws(Refusal) {
             if news.contains(.head) {
                 shard.rpcs[exchange.seat] = RPC()
-                shard.rpcs[exchange.seat] = try RPC(exchange.head, now: shard.now)
+                try shard.rpcs[exchange.seat].read(exchange.head, now: shard.now)
             }
             let rpc = shard.rpcs[exchange.seat]
             if rpc.isOver { return session.discard(exchange) }
@@ -193,7 +193,7 @@ extension Connection {
 
     /// The stream is gone, for whatever reason: nobody works for it any more.
     private func ended(_ exchange: Exchange) {
-        shard.count(exchange, shard.rpcs[exchange.seat].method)
+        shard.count(exchange, shard.rpcs[exchange.seat].method, of: self)
         arenaBytes -= shard.rpcs[exchange.seat].arenaBytes
         if shard.rpcs[exchange.seat].watched != nil { shard.watchers.removeAll { $0.seat == exchange.seat } }
         if shard.rpcs[exchange.seat].isFollowed { unfollow(exchange) }

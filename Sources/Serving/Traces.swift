@@ -41,7 +41,7 @@ struct Traces {
 
 extension Shard {
     /// To be called while the exchange's head is still there.
-    func traceIfWanted(_ exchange: Exchange, _ method: Method) {
+    func traceIfWanted(_ exchange: Exchange, _ method: Method, of connection: Connection) {
         let call = records[exchange.seat].call
         let nanoseconds = max(now, call.ranUntil) - exchange.openedNanoseconds
         // Of nearly all calls that is all.
@@ -50,7 +50,7 @@ extension Shard {
         let isPrediction = method.prediction?.isStreamed == false
         let isKept = isPrediction && (StatusName.isError(call.code) || nanoseconds >= settings.slowNanoseconds)
         guard isKept || rpcs[exchange.seat].hasTraceparent || settings.sampler.ratio > 0 else { return }
-        trace(exchange, method, call, isKept: isKept)
+        trace(exchange, method, call, isKept: isKept, of: connection)
     }
 
     /// Where its caller says that it belongs.
@@ -58,7 +58,9 @@ extension Shard {
         rpcs[exchange.seat].hasTraceparent ? TraceContext(exchange.head.fields.only("traceparent")) : nil
     }
 
-    private func trace(_ exchange: Exchange, _ method: Method, _ call: CallRecord, isKept: Bool) {
+    private func trace(
+        _ exchange: Exchange, _ method: Method, _ call: CallRecord, isKept: Bool, of connection: Connection
+    ) {
         let fields = exchange.head.fields
         guard let context = traces?.tracer.begin(traceparent: fields.only("traceparent")), isKept || context.isSampled
         else { return }
@@ -76,7 +78,9 @@ extension Shard {
                 runBegan: after(call.ranFrom), runEnded: after(call.ranUntil), left: left),
             method: method == .none ? .empty : ByteView(method.path).dropFirst(1), status: call.code)
         record.rows = Int(call.batchRows)
-        record.traceState = fields.only("tracestate")
+        record.peer = connection.peer.view
+        // It says something of its trace: of one that begins here it says nothing.
+        if context.parentID != 0 { record.traceState = exchange.joined("tracestate") }
         if Int(call.row) != Page.unknownRow {
             record.model = names.model
             record.version = names.version.decimal
@@ -99,6 +103,31 @@ extension List<Field> {
             value = self[index].value
         }
         return value
+    }
+}
+
+extension Exchange {
+    /// All values of a field that is a list, in order, as one list. Empty: it is not there, or there is no room.
+    ///
+    /// Source: RFC 9110, section 5.3.
+    fileprivate func joined(_ name: StaticString) -> ByteView {
+        let fields = head.fields
+        var all = ByteView.empty
+        for index in fields.indices where fields[index].name == name {
+            if all.isEmpty {
+                all = fields[index].value
+                continue
+            }
+            let parts = (all, ByteView(","), fields[index].value)
+            do throws(ArenaFull) {
+                all = try headArena.join(parts.0.count + 1 + parts.2.count, alignment: 1, 3) {
+                    $0 == 0 ? parts.0 : $0 == 1 ? parts.1 : parts.2
+                }
+            } catch {
+                return .empty
+            }
+        }
+        return all
     }
 }
 

@@ -105,13 +105,16 @@ private func head(_ row: HeadRow, in arena: inout Arena) throws -> Head {
 func heads(row: HeadRow) throws {
     var arena = Arena(bytesMax: 1 << 16)
     let head = try head(row, in: &arena)
+    var rpc = RPC()
     do throws(Refusal) {
-        let rpc = try RPC(head, now: row.now)
+        try rpc.read(head, now: row.now)
         #expect(row.status == nil)
         #expect(rpc.method == row.method && rpc.deadline == row.deadline)
         #expect(rpc.encoding == row.encoding && rpc.replyEncoding == row.replyEncoding)
         #expect(!rpc.isOver && rpc.watched == nil)
     } catch {
+        // It is counted, and traced, as what was asked for.
+        #expect(rpc.method == Method(path: head.path) ?? .none)
         #expect(error.status == row.status)
         #expect(error.sentence.contains(row.says) && !row.says.isEmpty, "\(error.sentence)")
     }
@@ -122,7 +125,8 @@ func whatIsNotGRPCIsAnsweredInHTTP(name: String, value: String, code: Int) throw
     var arena = Arena(bytesMax: 1 << 16)
     let head = try head(HeadRow(testDescription: "", changes: [(name, value)]), in: &arena)
     do throws(Refusal) {
-        _ = try RPC(head, now: 0)
+        var rpc = RPC()
+        try rpc.read(head, now: 0)
         Issue.record("\(value) was taken for gRPC")
     } catch {
         guard case .http(let status, _) = error else {
