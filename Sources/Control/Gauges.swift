@@ -99,13 +99,14 @@ public final class Gauges {
         // To count ten thousand descriptors takes milliseconds.
         if looks % 10 == 0 { recorder.set(.openFiles, Double(FileLimit.used)) }
         looks += 1
-        page.sweep(unixNanoseconds: now)
+        page.sweep(monotonicNanoseconds: Clock.now())
         page.beat(monotonicNanoseconds: Clock.now())
     }
 
     private func showModels(_ now: Int64) {
         let catalog = control.directory.catalog
-        let draining = control.draining
+        // Who decides something now may wait for a disk: predictions do not, and neither does the sign of life.
+        guard let draining = control.drainingUnlessBusy else { return }
         guard catalog.epoch != epoch || draining.count != drained else { return }
         (epoch, drained) = (catalog.epoch, draining.count)
         recorder.set(.catalogEpoch, Double(epoch))
@@ -152,8 +153,19 @@ public final class Gauges {
                 versions["\(entry.name) \(standing.number)"] = shown
             }
         }
-        for (model, version) in draining where versions["\(model) \(version)"] == nil {
-            show(.draining, row(model, version).row)
+        for version in draining {
+            let name = "\(version.name.text) \(version.number)"
+            guard versions[name] == nil else { continue }
+            var shown = row(version.name.text, version.number)
+            show(.draining, shown.row)
+            recorder.set(.trafficRatio, row: shown.row.number, 0)
+            queues.append((version.model, shown.row.number))
+            if shown.slot != 0 {
+                page.describe(
+                    shown.row, slot: 0, digest: version.digest.array, format: "\(version.model.engine.platform)")
+                shown.slot = 0
+            }
+            versions[name] = shown
         }
         for (name, shown) in self.versions where versions[name] == nil {
             show(nil, shown.row)

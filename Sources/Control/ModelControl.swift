@@ -267,6 +267,9 @@ public final class ModelControl: Sendable {
         state.withLock { $0.draining.map { ($0.name.text, $0.number) } }
     }
 
+    /// The same; `nil`: something is being decided.
+    var drainingUnlessBusy: [Version<Servable>]? { state.withLockUnlessTaken { $0.draining } }
+
     /// What was done to a model, the latest last; empty for one that nobody touched.
     public func history(_ model: String) -> [Desired.Event] {
         state.withLock { $0.desired.models[model]?.history ?? [] }

@@ -51,6 +51,8 @@ public final class RotatingFile: LogLines {
             if state.bytes > 0, state.bytes + line.count > bytesMax { rotate(&state) }
             // Opened anew if it could not be before: the disk may have room again.
             guard state.handle != nil || open(&state), let handle = state.handle else { return false }
+            // Its name could not be changed: what is above the bound is not for the disk.
+            guard state.bytes == 0 || state.bytes + line.count <= bytesMax else { return false }
             guard (try? handle.write(contentsOf: line)) != nil else { return false }
             state.bytes += line.count
             return true
@@ -80,4 +82,13 @@ public final class RotatingFile: LogLines {
         }
         state = State(handle: nil, bytes: 0)
     }
+}
+
+/// As people write it: `536870912`, `512M`, `2G`; units are powers of 1024. `nil`: that is no number above 0, or too large a one.
+public func byteCount(_ text: String) -> Int? {
+    let units: [Character: Int] = ["K": 10, "M": 20, "G": 30]
+    let shift = text.last.flatMap { units[$0] }
+    let digits = shift == nil ? text : String(text.dropLast())
+    guard let number = Int(digits), number > 0, number <= Int.max >> (shift ?? 0) else { return nil }
+    return number << (shift ?? 0)
 }

@@ -149,6 +149,11 @@ struct Serve: ParsableCommand {
         let repository = try open(settings.repository)
         let logger = try logger(settings.log)
         let log = logger
+        // People read standard output, programs the log: where that is for programs it has everything.
+        let isForPrograms = settings.log.format == .json
+        let tell: @Sendable (String) -> Void = { line in
+            if isForPrograms { log.info("\(line)") } else { say(line) }
+        }
         let runtime = LazyRuntime { (threads) throws(Failure) in try self.runtime(settings, threads, log) }
         func loader(_ page: Page?) -> VersionLoader {
             VersionLoader(
@@ -182,9 +187,11 @@ struct Serve: ParsableCommand {
                 log.warning("\($0)", metadata: $1.map(\.metadata))
             })
         for listener in listeners[0] {
-            say(
-                "serving \(listener.mayControl ? "gRPC and model control" : "gRPC") on \(listener.listener.boundAddress)"
-            )
+            let what = listener.mayControl ? "gRPC and model control" : "gRPC"
+            let line = "serving \(what) on \(listener.listener.boundAddress)"
+            // Whoever starts a server at a free port reads it here, whatever the log is.
+            say(line)
+            if isForPrograms { tell(line) }
         }
         let control = ModelControl(
             loader: loader(page), directory: directory, file: file, desired: desired, mode: settings.mode,
@@ -192,7 +199,7 @@ struct Serve: ParsableCommand {
             hooks: ModelControl.Hooks(
                 spread: { server.spread($0) },
                 report: { report in
-                    say(report.line)
+                    tell(report.line)
                     for gate in report.gates where gate.outcome == .failed {
                         log.warning(
                             "model \(report.model), version \(report.version), gate \(gate.name.rawValue): \(gate.sentence)"
@@ -207,7 +214,7 @@ struct Serve: ParsableCommand {
             ? nil
             : Watcher(
                 control, pollNanoseconds: settings.pollNanoseconds, worksBeside: { server.worksBeside($0) },
-                log: { say($0) })
+                log: tell)
         watcher?.begin()
         try begin(control, begun, server)
         do throws(SystemError) {
@@ -222,7 +229,7 @@ struct Serve: ParsableCommand {
         }
         if let desk {
             do throws(SystemError) {
-                try Clerk(control, at: desk, worksBeside: { server.worksBeside($0) }) { say($0) }.start()
+                try Clerk(control, at: desk, worksBeside: { server.worksBeside($0) }, log: tell).start()
             } catch {
                 throw Failure(code: .failed, sentence: "the server cannot start: \(error)")
             }
@@ -233,7 +240,7 @@ struct Serve: ParsableCommand {
         Signals.next()
         _ = control.keepExperiments()
         control.leave()
-        say("draining: open calls may end, at most \(settings.limits.drainNanoseconds / 1_000_000_000) s")
+        tell("draining: open calls may end, at most \(settings.limits.drainNanoseconds / 1_000_000_000) s")
         page.reach(.draining)
         server.drain()
         // A second signal ends at once: nobody blocks it any more.
@@ -245,7 +252,7 @@ struct Serve: ParsableCommand {
         showing.end()
         page.reach(.closed)
         let tally = server.tally
-        say(
+        tell(
             "drained: \(tally[.expired]) calls expired before they ran, \(tally[.cancelled]) were cancelled before, "
                 + "\(tally[.refusedAtDoor]) were refused at the door, \(tally[.batched]) were answered in \(tally[.batches]) batches"
         )

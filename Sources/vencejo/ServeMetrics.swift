@@ -42,7 +42,14 @@ extension Serve {
         case .usual:
             path = settings.listen.first.flatMap { $0.port == 0 ? nil : MetricsPlace.usualPath($0) }
         }
-        guard let path else { return Page(catalogue, size, origin) }
+        guard let path else {
+            if settings.isMetricsRequired {
+                throw .usage(
+                    "\(Settings.Key.metricsRequired.flag) needs \(Settings.Key.metricsPage.flag): a server on a Unix socket, or on a "
+                        + "port that the kernel chooses, has no usual page")
+            }
+            return Page(catalogue, size, origin)
+        }
         do throws(SharedFileError) { return try Page(catalogue, size, origin, path: path) } catch {
             let sentence = "\(Settings.Key.metricsPage.flag): \(error.sentence)"
             guard settings.isMetricsRequired else {

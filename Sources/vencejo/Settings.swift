@@ -5,6 +5,7 @@ import HTTP2
 import Metrics
 import Reactor
 import Serving
+import StructuredLog
 import TLS
 import Tracing
 import Yams
@@ -292,14 +293,11 @@ struct Settings {
 
     /// "536870912", "512M", "2G": K, M and G stand for 1024, 1024² and 1024³ bytes.
     private static func bytes(_ given: Given) throws(Failure) -> Int {
-        let units: [Character: Int] = ["K": 10, "M": 20, "G": 30]
-        let shift = given.value.last.flatMap { units[$0] }
-        let digits = shift == nil ? given.value : String(given.value.dropLast())
-        guard let number = Int(digits), number > 0, number <= Int.max >> (shift ?? 0) else {
+        guard let bytes = byteCount(given.value) else {
             throw .usage(
                 "\(given.origin): \"\(given.value)\" is not allowed; allowed are bytes, as 536870912, 512M or 2G")
         }
-        return number << (shift ?? 0)
+        return bytes
     }
 
     private static func seconds(_ given: Given) throws(Failure) -> Int64 {

@@ -35,23 +35,22 @@ struct TopCommand: ParsableCommand {
 
     func run() throws {
         let reader = place.reader
-        var last = try look(reader)
-        var shown = 0
-        while times.map({ shown < $0 }) ?? true {
-            Thread.sleep(forTimeInterval: every)
-            let now = try look(reader)
+        try place.check(reader.look())
+        var last: Activity.Moment?
+        var problem: String?
+        // One look more than tables: what is shown is what was done in between.
+        for looks in 0...(times ?? .max - 1) {
+            if looks > 0 { Thread.sleep(forTimeInterval: every) }
+            let look = reader.look()
+            let now = look.snapshot.map { Activity.Moment(snapshot: $0, nanoseconds: Clock.now()) }
+            if look.problem?.reason != problem, let sentence = look.problem?.sentence { Vencejo.complain(sentence) }
+            problem = look.problem?.reason
             // A server that was started anew has counted nothing in between.
-            if now.snapshot[.generation] == last.snapshot[.generation] { show(Activity(from: last, to: now)) }
+            if let now, let last, now.snapshot[.generation] == last.snapshot[.generation] {
+                show(Activity(from: last, to: now))
+            }
             last = now
-            shown += 1
         }
-    }
-
-    private func look(_ reader: PageReader) throws(Failure) -> Activity.Moment {
-        let look = reader.look()
-        try place.check(look)
-        guard let snapshot = look.snapshot else { throw .usage("nothing is there") }
-        return Activity.Moment(snapshot: snapshot, nanoseconds: Clock.now())
     }
 
     private func show(_ activity: Activity) {
@@ -126,7 +125,8 @@ struct Activity {
 
     private func gauge(_ name: String, _ row: Snapshot.Row?, point: Int = 0) -> Double {
         guard let family = family(name) else { return 0 }
-        return Double(bitPattern: after.snapshot.cells(family, row: row?.number ?? 0, point: point).first ?? 0)
+        let number = Double(bitPattern: after.snapshot.cells(family, row: row?.number ?? 0, point: point).first ?? 0)
+        return number.isFinite ? number : 0
     }
 
     private func level(_ name: String, _ row: Snapshot.Row?) -> Int {
@@ -159,7 +159,7 @@ struct Activity {
         let rows = counts("vencejo_batch_size", row).last ?? 0
         line.rowsPerRun = runs > 0 ? Double(rows) / Double(runs) : nil
         line.inFlight = level("vencejo_requests_in_flight", row)
-        line.waiting = Int(gauge("vencejo_queue_depth", row))
+        line.waiting = Int(saturating: gauge("vencejo_queue_depth", row))
         return line
     }
 
@@ -169,11 +169,14 @@ struct Activity {
     private var megabytes: Double { gauge("process_resident_memory_bytes", nil) / 1e6 }
     private var connections: Int { level("vencejo_grpc_connections", nil) }
     private var upSeconds: Double {
-        max(0, Double(after.nanoseconds - Int64(bitPattern: after.snapshot[.startMonotonicNanoseconds])) / 1e9)
+        let start = Int64(bitPattern: after.snapshot[.startMonotonicNanoseconds])
+        return max(0, Double(after.nanoseconds.subtractingReportingOverflow(start).partialValue) / 1e9)
     }
 
     private static func number(_ number: Double) -> String {
-        number >= 10_000 ? "\(Int(number / 1000))k" : number >= 100 || number == 0 ? "\(Int(number))" : short(number)
+        number >= 10_000
+            ? "\(Int(saturating: number / 1000))k"
+            : number >= 100 || number == 0 ? "\(Int(saturating: number))" : short(number)
     }
 
     private static func short(_ number: Double) -> String { String(format: "%.3g", number) }
@@ -182,12 +185,12 @@ struct Activity {
 
     var table: String {
         let head =
-            "up \(Int(upSeconds)) s, \(Self.short(cores)) cores, \(Int(megabytes)) MB, \(connections) connections, "
+            "up \(Int(saturating: upSeconds)) s, \(Self.short(cores)) cores, \(Int(saturating: megabytes)) MB, \(connections) connections, "
             + "\(Self.number(lines.reduce(0) { $0 + $1.callsPerSecond })) calls/s"
         let rows = lines.map { line in
             [
                 printable(line.model), line.version.isEmpty ? "-" : printable(line.version), line.slot,
-                "\(Int((line.share * 100).rounded())) %", Self.number(line.callsPerSecond),
+                "\(Int(saturating: (line.share * 100).rounded())) %", Self.number(line.callsPerSecond),
                 Self.milliseconds(line.p50), Self.milliseconds(line.p99), Self.number(line.failedPerSecond),
                 Self.number(line.refusedPerSecond), line.rowsPerRun.map(Self.short) ?? "-", "\(line.inFlight)",
                 "\(line.waiting)",
@@ -229,4 +232,11 @@ struct Activity {
 
 extension JSON {
     fileprivate static func real(_ value: Double) -> JSON { value.isFinite ? .literal("\(value)") : .null }
+}
+
+extension Int {
+    /// What a page says may be anything: what has no room in an `Int` is the nearest that has, and what is no number 0.
+    fileprivate init(saturating number: Double) {
+        self = Int(exactly: number.rounded(.towardZero)) ?? (number > 0 ? .max : number < 0 ? .min : 0)
+    }
 }

@@ -39,7 +39,7 @@ struct Vencejo: ParsableCommand {
         }
     }
 
-    private static func complain(_ sentence: String) {
+    static func complain(_ sentence: String) {
         FileHandle.standardError.write(Data("vencejo: \(sentence)\n".utf8))
     }
 }

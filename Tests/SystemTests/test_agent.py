@@ -144,6 +144,10 @@ def test_a_server_that_goes_and_one_that_comes(tmp_path):
         try:
             assert eventually(lambda: up() == (True, True))
             assert "vencejo_agent_segment_generation 2.0" in scrape(agent, "text/plain")[0].decode()
+            read = "a server's metrics are read"
+            said = [row["message"].partition(":")[0] for row in agent.log if row["message"] != "metrics are served"]
+            assert said == ["no server's metrics", read, "no server's metrics", read]
+            assert agent.log[0]["page"] == page
         finally:
             second.stop()
     finally:

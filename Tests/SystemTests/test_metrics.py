@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import threading
 import time
@@ -12,7 +13,9 @@ import grpc
 import numpy as np
 import pytest
 
+import h2raw
 import metrics_page
+import span_ring
 from server import MODELS, Server, binary, runtime
 from stubs import control as control_messages
 from stubs import control_grpc, inference_grpc, prediction_grpc
@@ -235,6 +238,104 @@ def test_a_stream_has_one_span_and_no_phases(serve, page):
     assert all(stamp < never for stamp in unary) and list(unary) == sorted(unary)
 
 
+def spans(page):
+    """What lies in the rings."""
+    found = metrics_page.Page.at(page.path)
+    start, words = found.header("spans"), found.header("span_words")
+    rings = [found.words[start + shard * words:start + (shard + 1) * words] for shard in range(found.header("shards"))]
+    return [span for ring in rings for span in span_ring.read(struct.pack(f"<{words}Q", *ring))]
+
+
+TRACED = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+
+
+@pytest.mark.parametrize("path, changes, code", [
+    ("/vencejo.v1.PredictionService/Predict", {"grpc_encoding": "br"}, "UNIMPLEMENTED"),
+    ("/inference.GRPCInferenceService/ModelInfer", {"grpc_timeout": "5s"}, "INTERNAL"),
+    ("/vencejo.v1.PredictionService/Predict", {"te": None}, "INTERNAL"),
+    ("/vencejo.v1.PredictionService/Guess", {}, "UNIMPLEMENTED"),
+])
+def test_a_call_that_is_refused_by_its_head_is_told_of(shown, path, changes, code):
+    """It is counted as what it asked for, and its caller's trace has it."""
+    server, page = shown
+    number = grpc.StatusCode[code].value[0]
+    with h2raw.Connection(server.address) as connection:
+        assert connection.call(h2raw.fields(path, traceparent=TRACED[1], **changes), h2raw.message(b"")).status == number
+    page.wait("vencejo_trace_spans_total", 1)
+    [span] = spans(page)
+    assert span.status == number
+    method = path.rpartition("/")[2]
+    if method == "Guess":
+        assert page.get("vencejo_rpcs_total", method="other", code=code) == 1 and span.method == ""
+    else:
+        assert page.get("vencejo_requests_total", model="_unknown", method=method, code=code) == 1
+        assert page.get("vencejo_requests_rejected_total", model="_unknown", reason="bad_input") == 1
+        assert span.method == path[1:]
+
+
+def test_spans_say_who_called_and_whose_trace_it_is(serve, page):
+    server = serve("--metrics-page", page.path, "--trace-ratio", "1")
+    predictions = stub(server)
+    for metadata in [
+        [TRACED, ("tracestate", "a=1")], [TRACED, ("tracestate", "a=1"), ("tracestate", "b=2,c=3")],
+        # Of a trace that begins here the caller knows nothing.
+        [("tracestate", "a=1")], [("traceparent", "00-00-00-00"), ("tracestate", "a=1")],
+    ]:
+        predictions.Predict(predict_request("diabetes", ASKED), metadata=metadata)
+    page.wait("vencejo_requests_total", 4, method="Predict")
+    found = [span for span in spans(page) if span.method.endswith("/Predict")]
+    assert sorted(span.trace_state for span in found) == ["", "", "a=1", "a=1,b=2,c=3"]
+    [port] = {int(span.peer.removeprefix("127.0.0.1:")) for span in found}
+    assert port > 1023 and str(port) != server.address.rpartition(":")[2]
+
+
+@pytest.fixture(scope="module")
+def delayed(tmp_path_factory):
+    """A model whose messages wait for each other: a stream's next one is here before the last is answered."""
+    models = tmp_path_factory.mktemp("delayed")
+    shutil.copytree(MODELS / "identity", models / "identity")
+    configuration = models / "identity" / "model.yaml"
+    configuration.write_text(configuration.read_text() + "max_queue_delay_microseconds: 2000\n")
+    return models
+
+
+@pytest.mark.parametrize("method", ["PredictStream", "PredictMany"])
+def test_all_bytes_of_a_stream_are_counted(serve, page, delayed, method):
+    server = serve("--metrics-page", page.path, repository=delayed)
+    asked = predict_request("identity", {"x": ("FP32", np.zeros((1, 1000), np.float32))})
+    if method == "PredictMany":
+        answers = [stub(server).PredictMany(iter([asked] * 20))]
+    else:
+        answers = list(stub(server).PredictStream(iter([asked] * 20)))
+        assert len(answers) == 20
+    page.wait("vencejo_requests_total", 20, method=method, code="OK")
+    page.wait("vencejo_response_bytes_total", sum(answer.ByteSize() for answer in answers), model="identity")
+    assert page.get("vencejo_request_bytes_total", model="identity") == 20 * asked.ByteSize()
+
+
+@pytest.mark.parametrize("word", [1 << 63, (1 << 64) - 1, 0x7FF8000000000000, 0x7FF0000000000000, 0x7E37E43C8800759C])
+def test_whatever_a_page_says_top_shows_it(page, word):
+    """A page is anybody's who may write it: a number that is none, or has no room, ends nothing."""
+    server = Server("--metrics-page", page.path)
+    stub(server).Predict(predict_request("diabetes", ASKED))
+    page.wait("vencejo_requests_total", 1)
+    found = metrics_page.Page.at(page.path)
+    server.process.send_signal(signal.SIGSTOP)  # It would count on.
+    try:
+        with open(page.path, "r+b", buffering=0) as file:
+            for at in range(found.header("cells"), found.header("spans")):
+                os.pwrite(file.fileno(), struct.pack("<Q", word), at * 8)
+            os.pwrite(file.fileno(), struct.pack("<Q", word), metrics_page.HEADER["start_monotonic_nanoseconds"] * 8)
+        for arguments in [[], ["-o", "json"]]:
+            done = subprocess.run([binary(), "top", "--page", page.path, "--times", "1", "--every", "0.1", *arguments],
+                                  capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0 and done.stdout, (done.returncode, done.stderr)
+        assert show(page.path).returncode == 0
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+        server.process.kill()
+
+
 # MARK: The page itself
 
 def test_a_page_has_one_writer(serve, page, tmp_path):
@@ -245,6 +346,70 @@ def test_a_page_has_one_writer(serve, page, tmp_path):
     assert other.returncode == 1
     assert f"--metrics-page: {page.path} is written by another process that is alive" in other.stderr
     assert page.get("vencejo_up") == 1
+
+
+def test_who_drains_leaves_its_page_to_the_next(serve, page):
+    """A restart whose old server still has a stream open: the new one's metrics are seen from its start."""
+    old = serve("--metrics-page", page.path, "--metrics-required")
+    is_over = threading.Event()
+
+    def ask():
+        yield predict_request("diabetes", ASKED)
+        is_over.wait(30)
+    answers = stub(old).PredictStream(ask())
+    next(answers)
+    old.terminate()
+    until = time.monotonic() + 20
+    while metrics_page.Page.at(page.path).header("state") != metrics_page.DRAINING:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    new = serve("--metrics-page", page.path, "--metrics-required")
+    stub(new).Predict(predict_request("diabetes", ASKED))
+    page.wait("vencejo_requests_total", 1, method="Predict")
+    is_over.set()
+    assert list(answers) == []
+    old.stop()
+    found = page.read()
+    assert found["vencejo_up", ()] == 1 and found["vencejo_agent_segment_generation", ()] == 2
+    assert total(found, "vencejo_requests_total") == 1
+
+
+def test_a_file_that_is_no_page_stays(tmp_path):
+    mine = tmp_path / "notes.txt"
+    mine.write_text("mine" * 2000)
+    command = [binary(), "serve", "--repository", str(MODELS), "--onnxruntime", runtime(), "--grpc", "127.0.0.1:0"]
+    done = subprocess.run([*command, "--metrics-page", mine, "--metrics-required"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and f"{mine} is a file of another kind: name another path" in done.stderr
+    assert mine.read_text() == "mine" * 2000
+    # There is no page that could be required.
+    for address in ["127.0.0.1:0", f"unix:{tmp_path}/socket"]:
+        done = subprocess.run([*command[:-1], address, "--metrics-required"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2 and "--metrics-required needs --metrics-page" in done.stderr
+
+
+def test_top_waits_for_the_next_server(serve, page):
+    first = Server("--metrics-page", page.path)
+    top = subprocess.Popen([binary(), "top", "--page", page.path, "--every", "0.1", "-o", "json"], text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert json.loads(top.stdout.readline())
+        first.process.kill()
+        assert "has ended" in top.stderr.readline()
+        serve("--metrics-page", page.path)
+        while json.loads(top.stdout.readline())["up_seconds"] > 5:
+            pass
+        assert top.poll() is None
+    finally:
+        top.kill()
+
+
+def test_a_log_for_programs_has_every_line(serve):
+    server = serve("--log-format", "json")
+    stub(server).Predict(predict_request("diabetes", ASKED))
+    server.stop()
+    lines = [json.loads(line)["message"] for line in server.log().splitlines()]
+    for part in ["serving gRPC on", "[1/", "draining", "drained"]:
+        assert any(part in line for line in lines), (part, lines)
 
 
 def test_a_full_volume_is_an_error_at_the_start(tmp_path):

@@ -58,7 +58,15 @@ struct VencejoMetrics: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Write the log to this file instead of standard error.", valueName: "path"))
     var logFile: String?
 
-    @Option(help: ArgumentHelp("How large the log file may become before it is put aside.", valueName: "bytes"))
+    @Option(
+        help: ArgumentHelp(
+            "How large the log file may become before it is put aside: 64K or more.", valueName: "bytes"),
+        transform: { text in
+            guard let bytes = byteCount(text) else {
+                throw ValidationError("\"\(text)\" is not allowed; allowed are bytes, as 65536, 64K or 10M")
+            }
+            return bytes
+        })
     var logBytesMax = 10 << 20
 
     @Option(help: ArgumentHelp("How many log files are kept, the current one included.", valueName: "number"))
@@ -90,7 +98,13 @@ struct VencejoMetrics: AsyncParsableCommand {
     mutating func run() async throws {
         let signals = Signals()
         let log = try logger()
-        let page = ServerPage(path: page, createdTimestamps: createdTimestamps, version: Self.version)
+        let page = ServerPage(path: page, createdTimestamps: createdTimestamps, version: Self.version) { problem in
+            if let problem {
+                log.warning("no server's metrics: \(problem)")
+            } else {
+                log.info("a server's metrics are read")
+            }
+        }
         guard let address = HostAndPort(listen) else {
             throw Failure.usage("--listen is \"\(listen)\": give HOST:PORT or [IPV6]:PORT")
         }
@@ -102,8 +116,10 @@ struct VencejoMetrics: AsyncParsableCommand {
             "metrics are served",
             metadata: [
                 "host": "\(address.host)", "port": .stringConvertible(server.port ?? address.port),
-                "tls": .stringConvertible(tls != nil),
+                "tls": .stringConvertible(tls != nil), "page": "\(self.page)",
             ])
+        // Whether there is a server is said at once, and not when somebody asks.
+        page.look()
         let running = Task { await exporter?.run() }
         await signals.first()
         // While the last spans leave, their counts can still be scraped.
