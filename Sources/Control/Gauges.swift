@@ -67,7 +67,6 @@ public final class Gauges {
     /// Rows of versions; and of models, with those of calls that name one and get no version.
     private var versions: [String: Shown] = [:]
     private var models: [String: Model] = [:]
-    private var queues: [(servable: Servable, row: Int)] = []
     /// The commit that is shown, and how many versions were on their way out.
     private var epoch: UInt64 = 0
     private var drained = 0
@@ -92,7 +91,6 @@ public final class Gauges {
     public func look() {
         let now = Clock.wallMilliseconds() * 1_000_000
         showModels(now)
-        for (servable, row) in queues { recorder.set(.queueDepth, row: row, Double(servable.callsWaiting)) }
         recorder.set(.callMemory, Double(Ledger.bytes))
         recorder.set(.residentMemory, Double(ProcessMemory.residentBytes))
         if let cpu = try? Clock.processorNanoseconds() { recorder.set(.cpu, total: UInt64(max(0, cpu))) }
@@ -103,14 +101,28 @@ public final class Gauges {
         page.beat(monotonicNanoseconds: Clock.now())
     }
 
+    /// Nothing of what is served is kept here: what is replaced is freed when nobody needs it.
     private func showModels(_ now: Int64) {
         let catalog = control.directory.catalog
         // Who decides something now may wait for a disk: predictions do not, and neither does the sign of life.
-        guard let draining = control.drainingUnlessBusy else { return }
-        guard catalog.epoch != epoch || draining.count != drained else { return }
-        (epoch, drained) = (catalog.epoch, draining.count)
+        let draining = control.drainingUnlessBusy
+        if let draining, catalog.epoch != epoch || draining.count != drained {
+            (epoch, drained) = (catalog.epoch, draining.count)
+            show(catalog, draining, now)
+        }
+        for entry in catalog.entries {
+            for standing in entry.standings { standing.version.map(showQueue) }
+        }
+        draining?.forEach(showQueue)
+    }
+
+    private func showQueue(_ version: Version<Servable>) {
+        guard let shown = versions["\(version.name.text) \(version.number)"] else { return }
+        recorder.set(.queueDepth, row: shown.row.number, Double(version.model.callsWaiting))
+    }
+
+    private func show(_ catalog: Catalog<Servable>, _ draining: [Version<Servable>], _ now: Int64) {
         recorder.set(.catalogEpoch, Double(epoch))
-        queues.removeAll()
         var versions: [String: Shown] = [:]
         var models: [String: Model] = [:]
         func row(_ model: String, _ version: Int64) -> Shown {
@@ -142,7 +154,6 @@ public final class Gauges {
                 let slot = standing.slot.map { Int($0.rawValue) } ?? 0
                 if let version = standing.version {
                     let servable = version.model
-                    queues.append((servable, shown.row.number))
                     recorder.set(.queueCapacity, row: model.row.number, Double(servable.settings.queueMax))
                     let digest = version.digest.array
                     if shown.slot != slot || shown.digest != digest {
@@ -159,7 +170,6 @@ public final class Gauges {
             var shown = row(version.name.text, version.number)
             show(.draining, shown.row)
             recorder.set(.trafficRatio, row: shown.row.number, 0)
-            queues.append((version.model, shown.row.number))
             if shown.slot != 0 {
                 page.describe(
                     shown.row, slot: 0, digest: version.digest.array, format: "\(version.model.engine.platform)")

@@ -60,7 +60,7 @@ struct Rows: Sendable {
     mutating func sweep(now: Int64, isBusy: (Int) -> Bool) -> [(Family.Scope, Int)] {
         var freed: [(Family.Scope, Int)] = []
         for scope in [Family.Scope.version, .model] {
-            let kept = Set(versions.owners.compactMap { $0?.name.model })
+            let versions = scope == .model ? self.versions.owners : []
             change(scope) { table in
                 for row in table.owners.indices {
                     guard let owner = table.owners[row], owner.keepers == 0 else { continue }
@@ -69,7 +69,9 @@ struct Rows: Sendable {
                         continue
                     }
                     guard now - left >= Self.restNanoseconds else { continue }
-                    guard scope == .version ? !isBusy(row) : !kept.contains(owner.name.model) else { continue }
+                    let isNeeded =
+                        scope == .version ? isBusy(row) : versions.contains { $0?.name.model == owner.name.model }
+                    guard !isNeeded else { continue }
                     table.owners[row] = nil
                     table.places[owner.name] = nil
                     freed.append((scope, row))

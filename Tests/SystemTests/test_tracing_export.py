@@ -256,6 +256,16 @@ def test_what_the_ring_lost_is_counted(export, page, kind):
 
 
 @both
+def test_the_other_transports_port(export, page, kind):
+    """The commonest mistake: it is said what to do."""
+    other = {CollectorGRPC: CollectorHTTP, CollectorHTTP: CollectorGRPC}[kind]
+    agent, _ = export(kind, OTEL_EXPORTER_OTLP_PROTOCOL=other.name)
+    page.write([call(1)])
+    hint = f"give --otlp-protocol {kind.name}"
+    assert eventually(lambda: any(hint in row["message"] for row in agent.log)), agent.log
+
+
+@both
 def test_the_last_spans_leave_at_the_end(export, page, kind):
     agent, collector = export(kind, OTEL_BSP_SCHEDULE_DELAY="60000")
     page.write(call(number) for number in range(1, 201))
@@ -493,6 +503,8 @@ def test_metrics_over_tls(page, tmp_path):
     ([], {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_BSP_SCHEDULE_DELAY": "-1"}, "OTEL_BSP_SCHEDULE_DELAY is \"-1\""),
     ([], {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://x", "OTEL_EXPORTER_OTLP_CERTIFICATE": "/nothing"},
      "OTEL_EXPORTER_OTLP_CERTIFICATE"),
+    (["--page", ""], {}, "--page is empty"),
+    (["--log-file", "/tmp/x", "--log-bytes-max", "10X"], {}, "allowed are bytes, as 65536, 64K or 10M"),
     (["--nonsense"], {}, "Unknown option '--nonsense'"),
 ])
 def test_settings_that_make_no_sense(arguments, environment, part):
@@ -506,6 +518,7 @@ def test_an_address_that_is_taken(agent):
     other = Agent("--listen", f"127.0.0.1:{agent.port}", wait=False)
     assert other.process.wait(10) == 1
     assert eventually(lambda: any(line.startswith("vencejo-metrics: --listen") for line in other.lines)), other.lines
+    assert f"port {agent.port}: Address already in use; give another address" in "".join(other.lines)
 
 
 @pytest.mark.parametrize("environment", [{}, {"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}])

@@ -1,5 +1,7 @@
 // Enters: an ExportTraceServiceRequest. Leaves: a verdict, in time.
 import NIOCore
+import NIOHTTP1
+import NIOHTTP2
 import NIOPosix
 import NIOSSL
 import Telemetry
@@ -55,11 +57,23 @@ struct Collector: Sendable {
         defer { deadline.cancel() }
         return await withTaskCancellationHandler {
             do { return try await promise.futureResult.get() } catch {
-                let reason = (error as? CollectorError)?.sentence ?? "\(error)"
+                let reason = Self.sentence(error)
                 return .later(afterNanoseconds: nil, reason: "\(settings.target.url): \(reason)")
             }
         } onCancel: {
             promise.fail(CancellationError())
+        }
+    }
+
+    /// The commonest mistake is the other transport's port.
+    private static func sentence(_ error: any Error) -> String {
+        switch error {
+        case let error as CollectorError: error.sentence
+        case let error as HTTPParserError:
+            "no HTTP/1.1 comes from there (\(error)): for a port of gRPC, usually 4317, give --otlp-protocol grpc"
+        case let error as any NIOHTTP2Error:
+            "no HTTP/2 comes from there (\(error)): for a port of HTTP, usually 4318, give --otlp-protocol http/protobuf"
+        default: "\(error)"
         }
     }
 

@@ -1,4 +1,5 @@
 // Enters: scrapes over HTTP/1.1. Leaves: what the routes answer.
+import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -41,10 +42,11 @@ struct Exposition {
                 }
             }
         do { channel = try await bootstrap.bind(host: address.host, port: address.port).get() } catch {
+            let reason = unsafe (error as? IOError).map { unsafe String(cString: strerror($0.errnoCode)) } ?? "\(error)"
             throw Failure(
                 code: 1,
                 sentence:
-                    "--listen: cannot listen on \(address.host) port \(address.port): \(error); give another address")
+                    "--listen: cannot listen on \(address.host) port \(address.port): \(reason); give another address")
         }
     }
 

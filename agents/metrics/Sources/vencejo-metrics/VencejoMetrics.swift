@@ -20,8 +20,8 @@ struct VencejoMetrics: AsyncParsableCommand {
             /metrics answers in Prometheus text, OpenMetrics or protobuf, as the scraper asks; /metrics/triton in Triton's \
             names; /healthz says whether the agent is alive.
 
-            Spans are exported if an OTLP endpoint is named, by --otlp-endpoint or OTEL_EXPORTER_OTLP_ENDPOINT. \
-            OpenTelemetry's other variables hold too: OTEL_EXPORTER_OTLP_{HEADERS,PROTOCOL,TIMEOUT,CERTIFICATE,COMPRESSION}, \
+            Spans are exported if an OTLP endpoint is named, by --otlp-endpoint, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or \
+            OTEL_EXPORTER_OTLP_ENDPOINT. OpenTelemetry's other variables hold too: OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_{HEADERS,PROTOCOL,TIMEOUT,CERTIFICATE,COMPRESSION}, \
             OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_BSP_{MAX_QUEUE_SIZE,MAX_EXPORT_BATCH_SIZE,SCHEDULE_DELAY,\
             EXPORT_TIMEOUT}, OTEL_SEMCONV_STABILITY_OPT_IN, OTEL_SDK_DISABLED. Which calls are sampled is the server's to \
             decide. When the queue is full its oldest spans are dropped and counted.
@@ -96,6 +96,7 @@ struct VencejoMetrics: AsyncParsableCommand {
     }
 
     mutating func run() async throws {
+        guard !page.isEmpty else { throw Failure.usage("--page is empty: give the server's --metrics-page") }
         let signals = Signals()
         let log = try logger()
         let page = ServerPage(path: page, createdTimestamps: createdTimestamps, version: Self.version) { problem in
