@@ -42,7 +42,7 @@ struct Exposition {
                 }
             }
         do { channel = try await bootstrap.bind(host: address.host, port: address.port).get() } catch {
-            let reason = unsafe (error as? IOError).map { unsafe String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+            let reason = (error as? IOError).map { unsafe String(cString: strerror($0.errnoCode)) } ?? "\(error)"
             throw Failure(
                 code: 1,
                 sentence:
