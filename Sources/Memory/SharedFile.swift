@@ -42,9 +42,12 @@ public final class SharedFile: Sendable {
     private let base: UInt
     private let bytes: Int
 
-    /// Makes `count` words of zero that nobody finds yet: at `path` there may still be what an earlier process wrote, or, if
-    /// `mayReplace`, what one writes that is alive.
-    public init(_ path: String, words count: Int, mayReplace: Bool = false) throws(SharedFileError) {
+    /// Makes `count` words of zero that nobody finds yet: at `path` there may still be what an earlier process wrote.
+    /// - Parameter mayReplace: what lies there; asked while nobody else can put another file in its place.
+    public init(
+        _ path: String, words count: Int,
+        mayReplace: (SharedFileReader) throws(SharedFileError) -> Bool = { !$0.isWritten }
+    ) throws(SharedFileError) {
         precondition(count > 0, "a file without words")
         let new = path + ".new"
         bytes = count * 8
@@ -60,9 +63,11 @@ public final class SharedFile: Sendable {
             throw .system(path: new, operation: "it belongs to somebody else", code: EPERM)
         }
         guard Self.lock(descriptor) else { throw .taken(path: path) }
-        if !mayReplace, let reader = try? SharedFileReader(path), reader.isWritten {
+        do throws(SharedFileError) {
+            if let reader = try? SharedFileReader(path), !(try mayReplace(reader)) { throw .taken(path: path) }
+        } catch {
             unsafe unlink(new)
-            throw .taken(path: path)
+            throw error
         }
         var code = ftruncate(descriptor, 0) == 0 ? 0 : errno
         if code == 0 { code = posix_fallocate(descriptor, 0, bytes) }

@@ -74,15 +74,19 @@ public final class Page: Sendable {
     ) throws(SharedFileError) {
         let message = CatalogueMessage.encode(catalogue)
         layout = Self.layout(catalogue, size, catalogueBytes: message.count)
-        let before = try Self.header(at: path)
-        let isLeaving =
-            before.map { $0[PageLayout.Header.state.rawValue] >= PageLayout.State.draining.rawValue } ?? false
-        let file = try SharedFile(path, words: layout.words, mayReplace: isLeaving)
+        var generation: UInt64 = 0
+        let file = try SharedFile(path, words: layout.words) { (reader) throws(SharedFileError) in
+            guard reader.count > 0 else { return true }
+            let header = try Self.header(reader)
+            generation = header[PageLayout.Header.generation.rawValue] % (1 << 62)
+            let isLeaving = header[PageLayout.Header.state.rawValue] >= PageLayout.State.draining.rawValue
+            return isLeaving || !reader.isWritten
+        }
         self.file = file
         memory = nil
         words = file.words
         rows = Lock(Rows(layout))
-        build(message, origin, generation: (before?[PageLayout.Header.generation.rawValue] ?? 0) % (1 << 62) + 1)
+        build(message, origin, generation: generation + 1)
         try file.publish()
     }
 
@@ -92,13 +96,12 @@ public final class Page: Sendable {
             versionRows: reservedRows + size.versions, spanWords: size.spanWords)
     }
 
-    /// Of the page that lies there, whoever wrote it. `nil`: none.
-    private static func header(at path: String) throws(SharedFileError) -> [UInt64]? {
-        guard let reader = try? SharedFileReader(path), reader.count > 0 else { return nil }
+    /// Of the page that lies there, whoever wrote it.
+    private static func header(_ reader: SharedFileReader) throws(SharedFileError) -> [UInt64] {
         var header = [UInt64](repeating: 0, count: PageLayout.Header.size)
         let isWhole = reader.read(from: 0, into: &header, header.indices)
         guard isWhole, header[PageLayout.Header.magic.rawValue] == PageLayout.magic else {
-            throw .foreign(path: path)
+            throw .foreign(path: reader.path)
         }
         return header
     }

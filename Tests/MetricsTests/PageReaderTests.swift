@@ -140,6 +140,8 @@ private final class Place: Sendable {
         old.reach(.draining)
         let new = try place.page()
         #expect(new.snapshot[.generation] == 2)
+        // Whoever comes third finds one that is alive, though the first one still drains.
+        #expect(throws: SharedFileError.taken(path: place.path)) { _ = try place.page() }
         let reader = place.reader()
         #expect(try said(reader).value("vencejo_agent_segment_generation") == 2)
         withExtendedLifetime((old, new)) {}
