@@ -41,7 +41,7 @@ func ground(_ name: String, _ below: [String] = []) -> Target {
 
 /// Floor 2: a room: ground and at most one door, never another room.
 func room(_ name: String, door: String? = nil) -> Target {
-    ground(name, ["Memory", "Tensors", "Protobuf", "Crypto"] + (door.map { [$0] } ?? []))
+    ground(name, ["Memory", "Tensors", "Protobuf", "Cryptography"] + (door.map { [$0] } ?? []))
 }
 
 func tests(_ name: String, _ more: [String] = []) -> Target {
@@ -54,10 +54,10 @@ func tests(_ name: String, _ more: [String] = []) -> Target {
 /// names an earlier commit in later builds.
 let revision = Context.environment["VENCEJO_REVISION"] ?? ""
 
-let ground = ["Memory", "Tensors", "Protobuf", "Crypto"]
+let ground = ["Memory", "Tensors", "Protobuf", "Cryptography"]
 let rooms = [
     "Reactor", "TLS", "HTTP2", "GRPC", "PredictionAPI", "OpenInference", "Health", "Reflection", "Models", "Repository",
-    "Batching", "Rollout", "Experiments", "Metrics", "Tracing", "Identity", "ONNX",
+    "Batching", "Rollout", "Experiments", "ServerMetrics", "Spans", "Identity", "ONNX",
 ]
 
 let package = Package(
@@ -82,12 +82,12 @@ let package = Package(
             cSettings: [.define("VENCEJO_REVISION", to: "\"\(revision)\"")]),
         // 1 ground
         ground("Memory"), ground("Tensors", ["Memory"]), ground("Protobuf", ["Memory"]),
-        ground("Crypto", ["Memory", "CCrypto"]),
+        ground("Cryptography", ["Memory", "CCrypto"]),
         // 2 rooms
         room("Reactor", door: "CLinux"), room("TLS", door: "CSSL"), room("HTTP2", door: "CNghttp2"),
         room("GRPC", door: "CZlib"), room("PredictionAPI"), room("OpenInference"), room("Health"), room("Reflection"),
         room("Models"), room("Repository", door: "CFiles"), room("Batching"), room("Rollout"), room("Experiments"),
-        room("Metrics", door: "CRevision"), room("Tracing"), room("Identity"), room("ONNX", door: "COnnxRuntime"),
+        room("ServerMetrics", door: "CRevision"), room("Spans"), room("Identity"), room("ONNX", door: "COnnxRuntime"),
         // 3 corridor
         //   Control loads what Serving leases: it knows the corridor, the corridor does not know it.
         ground("Serving", ground + rooms), ground("Control", ground + rooms + ["Serving"]),
@@ -100,7 +100,7 @@ let package = Package(
         .target(
             name: "StructuredLog", dependencies: ["Memory", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
-        ground("Telemetry", ["Memory", "GRPC", "Metrics", "Tracing", "Reactor"]),
+        ground("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans", "Reactor"]),
         .executableTarget(
             name: "vencejo",
             dependencies: (ground + rooms + ["Serving", "Control", "Bench"]).map { .byName(name: $0) } + [
@@ -114,19 +114,19 @@ let package = Package(
             name: "micro",
             dependencies: [
                 "Memory", "Tensors", "Protobuf", "HTTP2", "GRPC", "PredictionAPI", "OpenInference", "Batching",
-                "Metrics",
+                "ServerMetrics",
             ],
             path: "Tests/Benchmarks/Micro", swiftSettings: joined),
         // tests
-        tests("Memory"), tests("Tensors", ["Memory"]), tests("Protobuf", ["Memory"]), tests("Crypto", ["Memory"]),
+        tests("Memory"), tests("Tensors", ["Memory"]), tests("Protobuf", ["Memory"]), tests("Cryptography", ["Memory"]),
         tests("Reactor", ["Memory"]), tests("TLS", ["Memory"]), tests("HTTP2", ["Memory"]), tests("GRPC", ["Memory"]),
         tests("PredictionAPI", ["Memory", "Tensors", "Protobuf"]),
         tests("OpenInference", ["Memory", "Tensors", "Protobuf"]),
         tests("Health", ["Memory"]), tests("Reflection", ["Memory"]), tests("Models", ["Memory", "Tensors"]),
-        tests("Repository", ["Crypto", "Memory", "Tensors"]), tests("Batching", ["Memory", "Tensors"]),
+        tests("Repository", ["Cryptography", "Memory", "Tensors"]), tests("Batching", ["Memory", "Tensors"]),
         tests("Rollout", ["Memory", "Tensors"]), tests("Experiments", ["Memory"]),
-        tests("Metrics", ["Memory", "Tensors", "Protobuf"]), tests("Tracing", ["Memory", "Protobuf"]),
-        tests("Telemetry", ["Memory", "GRPC", "Metrics", "Tracing"]),
+        tests("ServerMetrics", ["Memory", "Tensors", "Protobuf"]), tests("Spans", ["Memory", "Protobuf"]),
+        tests("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans"]),
         .testTarget(
             name: "StructuredLogTests",
             dependencies: ["StructuredLog", .product(name: "Logging", package: "swift-log")], swiftSettings: strict),

@@ -1,8 +1,8 @@
 // Enters: what is served now. Leaves: rows and gauges of the metrics page that say so; counters of what was done to models.
 import Memory
-import Metrics
 import Models
 import Reactor
+import ServerMetrics
 import Serving
 import Tensors
 

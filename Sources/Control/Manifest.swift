@@ -1,5 +1,5 @@
 // Enters: the bytes of a manifest.json. Leaves: what its writer says of a version; and the way back.
-import Crypto
+import Cryptography
 import Foundation
 public import Repository
 import Tensors

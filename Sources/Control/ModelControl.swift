@@ -1,11 +1,11 @@
 // Enters: orders. Leaves: commits, and memory that is free again. Nobody else commits.
 public import Experiments
 import Memory
-public import Metrics
 public import Models
 import ONNX
 import Reactor
 import Repository
+public import ServerMetrics
 public import Serving
 import Synchronization
 import Tensors

@@ -1,5 +1,5 @@
 // Enters: model files that came with a call. Leaves: versions of the repository; or why not, and then nothing is there.
-import Crypto
+import Cryptography
 import Foundation
 import Memory
 import ONNX

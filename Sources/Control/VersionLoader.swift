@@ -1,12 +1,12 @@
 // Enters: a model's folder and a version's number. Leaves: the version, warmed up and measured; or why there is none.
-import Crypto
+import Cryptography
 import Identity
 import Memory
-public import Metrics
 import Models
 public import ONNX
 import Reactor
 public import Repository
+public import ServerMetrics
 import Serving
 import Synchronization
 public import Tensors

@@ -1,5 +1,5 @@
 // Enters: an open descriptor of what should be a file. Leaves: its bytes in memory of our own, and their digest.
-public import Crypto
+public import Cryptography
 internal import Glibc
 public import Memory
 

@@ -1,5 +1,5 @@
 // Enters: a version's folder. Leaves: what lies in it, without its bytes; its manifest; the digests of its files.
-public import Crypto
+public import Cryptography
 internal import Glibc
 internal import Memory
 

@@ -3,9 +3,9 @@
 import GRPC
 import HTTP2
 import Memory
-public import Metrics
 import Models
 import Reactor
+public import ServerMetrics
 import Tensors
 
 /// What is known of an exchange's call that has not ended; of a stream, of the message that was decoded last.

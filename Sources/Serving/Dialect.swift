@@ -1,10 +1,10 @@
 // Enters: a message. Leaves: a call; and back. The two dialects in which a prediction can be asked for.
 import GRPC
 import Memory
-import Metrics
 import OpenInference
 import PredictionAPI
 import Protobuf
+import ServerMetrics
 import Tensors
 
 enum Dialect {

@@ -1,8 +1,8 @@
 // Enters: jobs that are too long for a shard. Leaves: the same, each with its outcome, in the mailbox of its shard.
 import Batching
 import Memory
-import Metrics
 import Reactor
+import ServerMetrics
 import Synchronization
 
 /// Where a shard takes what executors bring it.

@@ -2,8 +2,8 @@
 import Batching
 import HTTP2
 import Memory
-import Metrics
 import Models
+import ServerMetrics
 import Tensors
 
 /// A call on its way through its model. Until it is delivered its exchange is held: the seat is not given back, and

@@ -1,7 +1,7 @@
 // Enters: a connection's clocks. Leaves: what is to be done about it, and when to look again. Pure: no socket, no clock.
 import HTTP2
 import Memory
-import Metrics
+import ServerMetrics
 
 /// The times by which a connection must have done something.
 struct Life {

@@ -1,8 +1,8 @@
 // Enters: calls that were answered. Leaves: what another version would have said. Nobody waits for it.
 import Batching
 import Memory
-import Metrics
 import Reactor
+import ServerMetrics
 import Synchronization
 import Tensors
 

@@ -2,11 +2,11 @@
 import GRPC
 import Health
 import Memory
-import Metrics
 import Models
 import OpenInference
 import PredictionAPI
 import Reflection
+import ServerMetrics
 import Tensors
 
 /// Why a call is not answered.

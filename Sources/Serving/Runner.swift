@@ -2,8 +2,8 @@
 import Batching
 import HTTP2
 import Memory
-import Metrics
 import Reactor
+import ServerMetrics
 import Tensors
 
 /// Runs jobs, together where that is known to be right and cheaper, else one by one.

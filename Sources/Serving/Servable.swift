@@ -1,8 +1,8 @@
 // Enters: a loaded model. Leaves: the model, and all that is known of how to run it.
 public import Batching
 public import Memory
-public import Metrics
 public import Rollout
+public import ServerMetrics
 import Synchronization
 public import Tensors
 

@@ -1,13 +1,13 @@
 // Enters: a configuration. Leaves: shards that serve, until they are drained.
 public import Experiments
 import Memory
-public import Metrics
 public import Models
 public import Reactor
 import Reflection
+public import ServerMetrics
+public import Spans
 import Synchronization
 public import TLS
-public import Tracing
 
 /// What this build calls itself.
 public enum Product {

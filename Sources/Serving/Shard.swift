@@ -1,12 +1,12 @@
 // Enters: readiness. Leaves: turns. One event loop on one core; it shares nothing and takes no lock.
 import HTTP2
 import Memory
-import Metrics
 import Models
 import Reactor
+import ServerMetrics
+import Spans
 import Synchronization
 import TLS
-import Tracing
 
 /// One pass of the loop is a turn: read all that is ready, answer what is complete, one write per connection.
 final class Shard {

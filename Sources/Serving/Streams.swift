@@ -2,10 +2,10 @@
 import GRPC
 import HTTP2
 import Memory
-import Metrics
 import OpenInference
 import PredictionAPI
 import Protobuf
+import ServerMetrics
 import Tensors
 
 /// A stream that has more messages than fit into a turn.

@@ -2,10 +2,10 @@
 import GRPC
 import HTTP2
 import Memory
-import Metrics
 import Models
 import Reactor
-public import Tracing
+import ServerMetrics
+public import Spans
 
 /// Which calls are told of.
 public struct TracingSettings: Sendable {

@@ -3,10 +3,10 @@ import Experiments
 import GRPC
 import HTTP2
 import Memory
-import Metrics
 import Models
 import Reactor
 import Rollout
+import ServerMetrics
 import Tensors
 
 /// The calls of a turn: those for the same model run together.

@@ -1,5 +1,5 @@
 // Enters: what a scraper says that it understands. Leaves: the format to answer in, and whether to compress.
-public import Metrics
+public import ServerMetrics
 
 /// One item of an Accept or Accept-Encoding header.
 struct AcceptItem: Equatable {

@@ -1,6 +1,6 @@
-// Enters: what the agent did. Leaves: its own metrics, to stand beside the server's.
-import Metrics
 import Reactor
+// Enters: what the agent did. Leaves: its own metrics, to stand beside the server's.
+import ServerMetrics
 
 /// What the agent says of itself.
 enum AgentFamilies {

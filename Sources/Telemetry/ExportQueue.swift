@@ -1,6 +1,6 @@
 // Enters: calls that were read, and verdicts on batches that were sent. Leaves: what to send when. No clock but what it is told.
 internal import Memory
-internal import Tracing
+internal import Spans
 
 /// How much waits, and how long. By OpenTelemetry's names: OTEL_BSP_*. Counted in spans as a collector counts them.
 public struct ExportLimits: Sendable, Equatable {

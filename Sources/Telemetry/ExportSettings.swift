@@ -1,5 +1,5 @@
 // Enters: flags and OpenTelemetry's environment variables. Leaves: where spans go and how; nothing where nobody asked for it.
-internal import Tracing
+internal import Spans
 
 /// A setting that makes no sense: its name, its value, what is allowed.
 public struct SettingsError: Error, Equatable {

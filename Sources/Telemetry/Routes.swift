@@ -1,7 +1,7 @@
 // Enters: an HTTP request's line and headers. Leaves: the answer's. No I/O but what `render` does.
 internal import GRPC
 internal import Memory
-public import Metrics
+public import ServerMetrics
 
 /// What is asked of the agent.
 public struct Question: Sendable {

@@ -1,7 +1,7 @@
 // Enters: the path of the server's page. Leaves: answers to scrapes, and the rings of span records.
 internal import Memory
-import Metrics
 import Reactor
+import ServerMetrics
 
 /// The server's page as the agent uses it, with what the agent says of itself.
 public final class ServerPage: Sendable {

@@ -1,6 +1,6 @@
 // Enters: rings of span records, again and again, and verdicts. Leaves: requests to send, and what an operator should know.
 internal import Memory
-internal import Tracing
+internal import Spans
 
 /// The way of spans from the page to a collector, without the socket: whoever has that asks what to do, and tells how it went.
 public final class SpanExport: Sendable {

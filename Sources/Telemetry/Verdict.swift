@@ -1,6 +1,6 @@
 // Enters: how an export ended. Leaves: whether the same spans are sent again.
 internal import Memory
-internal import Tracing
+internal import Spans
 
 /// What became of a batch that was sent.
 ///

@@ -1,7 +1,7 @@
 // Enters: two versions of a model. Leaves: what their makers say of them, or what they say to the same rows, side by side.
 import ArgumentParser
 import Control
-import Crypto
+import Cryptography
 import Repository
 import Tensors
 

@@ -1,6 +1,6 @@
 // Enters: a model as another tool keeps it. Leaves: a version of it in a repository.
 import ArgumentParser
-import Crypto
+import Cryptography
 import Foundation
 import Memory
 import ONNX

@@ -1,7 +1,7 @@
 // Enters: a version's folder, and what its maker says of it. Leaves: a manifest.json in it, written last and at once.
 import ArgumentParser
 import Control
-import Crypto
+import Cryptography
 import Foundation
 import Repository
 import Tensors

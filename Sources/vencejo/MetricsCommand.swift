@@ -1,8 +1,8 @@
 // Enters: a server's metrics page. Leaves: the same as the agent would serve of it, on standard output; no network is needed.
 import ArgumentParser
 import Foundation
-import Metrics
 import Reactor
+import ServerMetrics
 
 /// Where a server on this machine shows itself.
 struct PageOptions: ParsableArguments {

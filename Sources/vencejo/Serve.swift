@@ -7,11 +7,11 @@ import Glibc
 import HTTP2
 import Logging
 import Memory
-import Metrics
 import Models
 import ONNX
 import Reactor
 import Repository
+import ServerMetrics
 import Serving
 import Synchronization
 import TLS

@@ -1,7 +1,7 @@
 // Enters: settings. Leaves: where the server's log goes.
 import Logging
+import Spans
 import StructuredLog
-import Tracing
 
 extension Serve {
     func logger(_ settings: LogSettings) throws(Failure) -> Logger {

@@ -2,11 +2,11 @@
 import Control
 import Foundation
 import Memory
-import Metrics
 import Reactor
+import ServerMetrics
 import Serving
+import Spans
 import Synchronization
-import Tracing
 
 /// Where the metrics page lies.
 enum MetricsPlace: Equatable {

@@ -2,12 +2,12 @@
 import Control
 import Foundation
 import HTTP2
-import Metrics
 import Reactor
+import ServerMetrics
 import Serving
+import Spans
 import StructuredLog
 import TLS
-import Tracing
 import Yams
 
 /// One value of a setting, and who said so: a flag beats the file.

@@ -2,9 +2,9 @@
 import ArgumentParser
 import Foundation
 import Glibc
-import Metrics
 import Reactor
-import Tracing
+import ServerMetrics
+import Spans
 
 struct TopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

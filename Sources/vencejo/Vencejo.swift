@@ -2,7 +2,7 @@
 // 3 not ready, 4 nobody answers.
 import ArgumentParser
 import Foundation
-import Metrics
+import ServerMetrics
 import Serving
 
 @main

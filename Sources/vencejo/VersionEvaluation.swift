@@ -1,6 +1,6 @@
 // Enters: rows, perhaps what is to come out of them, and two versions of a running server. Leaves: how they compare on these rows.
 import Bench
-import Crypto
+import Cryptography
 import Foundation
 import GRPC
 import Memory

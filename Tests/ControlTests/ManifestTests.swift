@@ -1,5 +1,5 @@
 // Enters: the bytes of a manifest. Leaves: what it says, or a sentence; and whether a version fits it.
-import Crypto
+import Cryptography
 import Foundation
 import Memory
 import Testing

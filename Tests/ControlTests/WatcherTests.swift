@@ -1,5 +1,5 @@
 // Enters: a repository that changes, and times made up. Leaves: what is loaded at each look.
-import Crypto
+import Cryptography
 import Foundation
 import Memory
 import Models

@@ -2,10 +2,10 @@
 import Foundation
 import Glibc
 import Memory
-import Metrics
 import Models
 import ONNX
 import Reactor
+import ServerMetrics
 import Tensors
 import Testing
 

@@ -1,5 +1,5 @@
 // Enters: folders that others change. Leaves: what is noticed, what is removed, and what is never touched.
-import Crypto
+import Cryptography
 import Foundation
 import Memory
 import Testing

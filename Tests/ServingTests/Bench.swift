@@ -3,8 +3,8 @@ import Batching
 import Foundation
 import Identity
 import Memory
-import Metrics
 import ONNX
+import ServerMetrics
 import Tensors
 import Testing
 

@@ -1,7 +1,7 @@
 // Enters: the calls of a turn. Leaves: which of them run together, and the order in which they are answered.
 import Batching
 import Memory
-import Metrics
+import ServerMetrics
 import Tensors
 import Testing
 

@@ -1,4 +1,4 @@
-"""Reads a metrics page as it is documented: Sources/Metrics/PageLayout.swift says where all lies, CatalogueMessage.swift what
+"""Reads a metrics page as it is documented: Sources/ServerMetrics/PageLayout.swift says where all lies, CatalogueMessage.swift what
 the catalogue's message is. Nothing of the server's or the agent's code is used, so that both can be checked against this.
 
 All of it are little-endian 64-bit words; places are counted in words.

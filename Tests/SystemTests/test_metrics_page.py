@@ -18,7 +18,7 @@ from stubs import prediction, prediction_grpc
     ([], 0xcbf29ce484222325), ([0], 0xaf63bd4c8601b7df), ([1, 2], 0x082f2407b4e8902b), ([2**64 - 1], 0x509c41b379fe466f),
 ])
 def test_checksums(words, expected):
-    """The numbers of Tests/MetricsTests/LayoutTests.swift."""
+    """The numbers of Tests/ServerMetricsTests/LayoutTests.swift."""
     assert metrics_page.checksum(words) == expected
 
 

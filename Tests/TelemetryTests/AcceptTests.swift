@@ -1,5 +1,5 @@
 // Enters: Accept and Accept-Encoding as scrapers send them. Leaves: what they are answered with.
-import Metrics
+import ServerMetrics
 import Testing
 
 @testable import Telemetry

@@ -1,7 +1,7 @@
 // Enters: calls, verdicts, and a time that only the test moves. Leaves: what is sent when, and what is dropped.
 import Memory
+import Spans
 import Testing
-import Tracing
 
 @testable import Telemetry
 

@@ -1,6 +1,6 @@
+import Spans
 // Enters: flags and environments. Leaves: where spans go, or a sentence about what is wrong.
 import Testing
-import Tracing
 
 @testable import Telemetry
 

@@ -1,9 +1,9 @@
 // Enters: a page with a ring, and verdicts. Leaves: requests, counts and what is told of it.
 import Foundation
 import Memory
-import Metrics
+import ServerMetrics
+import Spans
 import Testing
-import Tracing
 
 @testable import Telemetry
 
@@ -15,14 +15,15 @@ private final class Written {
     let ring: SpanRing
     let page: ServerPage
     let export: SpanExport
-    private let written: Metrics.Page
+    private let written: ServerMetrics.Page
     private var calls: UInt64 = 0
 
     init(_ environment: [String: String] = [:], start: UInt64 = 0) throws {
-        written = try Metrics.Page(
+        written = try ServerMetrics.Page(
             .server(rpcs: ["other"]),
-            Metrics.Page.Size(shards: 1, models: 1, versions: 1, spanWords: SpanRing.words(records: 16)),
-            Metrics.Page.Origin(unixNanoseconds: 1, monotonicNanoseconds: 1, bootID: (0, 0), processID: 1), path: path)
+            ServerMetrics.Page.Size(shards: 1, models: 1, versions: 1, spanWords: SpanRing.words(records: 16)),
+            ServerMetrics.Page.Origin(unixNanoseconds: 1, monotonicNanoseconds: 1, bootID: (0, 0), processID: 1),
+            path: path)
         ring = SpanRing(words: written.spans(shard: 0), identity: 1)
         page = ServerPage(path: path, createdTimestamps: false, version: "0")
         let settings = try ExportSettings.read(flags: .init(endpoint: "http://x"), environment: environment)

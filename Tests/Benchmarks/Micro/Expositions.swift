@@ -1,7 +1,7 @@
 // Enters: how often. Leaves: how long it takes to read a page of 64 versions and write it down, in each format, and how long
 // that is. Not counted by budgets.py: it is a scrape's cost, not a request's.
 import Glibc
-import Metrics
+import ServerMetrics
 
 /// usage: micro expositions [ROUNDS [FOLDER]]: the page and what was made of it stay in the folder.
 func measureExpositions(rounds: Int, folder: String?) throws {

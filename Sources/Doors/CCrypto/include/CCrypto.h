@@ -1,3 +1,3 @@
-// The door to libcrypto, opened by Crypto. OpenSSL has no module map of its own; this header goes when it gets one.
+// The door to libcrypto, opened by Cryptography. OpenSSL has no module map of its own; this header goes when it gets one.
 #pragma once
 #include <openssl/evp.h>

@@ -1,4 +1,4 @@
-// The door to the build: what only the compiler's command line knows. Opened by Metrics.
+// The door to the build: what only the compiler's command line knows. Opened by ServerMetrics.
 #pragma once
 
 /// The commit that was built, as git describes it; empty: nobody said.

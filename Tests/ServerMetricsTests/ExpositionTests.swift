@@ -2,7 +2,7 @@
 import Memory
 import Testing
 
-@testable import Metrics
+@testable import ServerMetrics
 
 /// Of `SmallPage.written`.
 private enum Golden {

@@ -11,7 +11,7 @@ import Protobuf
 /// | rows | `Row.words` each: first the models', then the versions' |
 /// | exemplars | for each version's row, outcome and classic bucket `Exemplar.words` |
 /// | cells | for each shard, and then for everybody else: the server's row, the models', the versions' |
-/// | spans | for each shard a ring, see Tracing/SpanRing |
+/// | spans | for each shard a ring, see Spans/SpanRing |
 public struct PageLayout: Sendable, Equatable {
     public enum Header: Int, CaseIterable, Sendable {
         case magic, version, headerWords, words, catalogueHash

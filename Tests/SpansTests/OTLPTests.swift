@@ -4,7 +4,7 @@ import Memory
 import Protobuf
 import Testing
 
-@testable import Tracing
+@testable import Spans
 
 @Test(arguments: [("new", .new), ("old", .old), ("both", .both)] as [(String, SpanConventions)])
 func requestsAsOpenTelemetryWritesThem(name: String, conventions: SpanConventions) throws {

@@ -3,7 +3,7 @@ import Foundation
 import Memory
 import Testing
 
-@testable import Metrics
+@testable import ServerMetrics
 
 @Suite struct SnapshotTests {
     @Test func whatWasWrittenIsRead() throws {

@@ -2,7 +2,7 @@
 import Memory
 import Testing
 
-@testable import Tracing
+@testable import Spans
 
 @Test(arguments: Golden.all.contexts) func headersAsTheSDKReadsThem(row: Golden.Header) {
     let bytes = OwnedBytes(row.header)

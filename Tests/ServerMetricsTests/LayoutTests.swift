@@ -3,7 +3,7 @@
 import Memory
 import Testing
 
-@testable import Metrics
+@testable import ServerMetrics
 
 @Suite struct LayoutTests {
     private let words = SmallPage.written().words

@@ -2,7 +2,7 @@
 import Memory
 import Testing
 
-@testable import Tracing
+@testable import Spans
 
 @Test func readsWhatPythonWrote() throws {
     var reader = SpanRingReader()

@@ -3,7 +3,7 @@ import Foundation
 import Memory
 import Testing
 
-@testable import Metrics
+@testable import ServerMetrics
 
 /// A server's page with one model and one version, and what changed in it.
 private struct Bench {

@@ -2,7 +2,7 @@
 import Memory
 import Testing
 
-@testable import Metrics
+@testable import ServerMetrics
 
 private let minute: Int64 = 60_000_000_000
 

@@ -2,7 +2,7 @@ import Foundation
 import Memory
 import Testing
 
-@testable import Metrics
+@testable import ServerMetrics
 
 @Suite struct BucketsTests {
     private let times = Buckets(schema: 3, exponents: -160...56, classic: Catalogue.latencyBounds, divisor: 1e9)

@@ -4,7 +4,7 @@ import Foundation
 import Memory
 import Testing
 
-@testable import Tracing
+@testable import Spans
 
 private final class Writer: Sendable {
     let file: SharedFile

@@ -3,7 +3,7 @@ import Foundation
 import Memory
 import Testing
 
-@testable import Metrics
+@testable import ServerMetrics
 
 /// A folder for one page, and a clock that stands still.
 private final class Place: Sendable {

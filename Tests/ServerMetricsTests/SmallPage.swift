@@ -1,7 +1,7 @@
 // Enters: nothing. Leaves: a page so small that all of it can be looked at, and what its readers make of its words.
 import Memory
 
-@testable import Metrics
+@testable import ServerMetrics
 
 extension Catalogue {
     /// Every kind of metric once, with a help that needs all escapes.

@@ -3,7 +3,7 @@ import Foundation
 import Memory
 import Testing
 
-@testable import Tracing
+@testable import Spans
 
 /// What make_spans.py wrote.
 struct Golden: Decodable, Sendable {
