@@ -23,10 +23,10 @@ public struct LoadReport: Sendable {
     public var gates: [Gate] = []
     /// What the runtime said, for the log.
     public var log: String?
-    /// What of the configuration has no effect, where nobody was told yet; or who answers in its place.
+    /// What of the configuration has no effect, unless the start said so.
     public var note: String?
     /// The how-manieth of how many that the server begins with; `nil`: it came later.
-    public var place: (ended: Int, of: Int)?
+    public var place: (reported: Int, of: Int)?
 
     init(model: String, version: Int64) {
         self.model = model

@@ -62,8 +62,8 @@ extension ModelControl {
         attempts.isSuspect(Attempts.Key(model: load.model, version: load.version))
     }
 
-    /// Loads one of those. `place`: how many have ended with it, of how many.
-    public func load(_ first: FirstLoad, place: () -> (ended: Int, of: Int)) {
+    /// Loads one of those. `place`: how many are reported with it, of how many.
+    public func load(_ first: FirstLoad, place: () -> (reported: Int, of: Int)) {
         guard let plan = state.withLock({ $0.plans[first.model] }) else { return }
         // What may be why the last process ended is tried outside this one, and alone: if it is, nobody else is blamed.
         if isSuspect(first) {
@@ -74,7 +74,7 @@ extension ModelControl {
     }
 
     /// What was live when the server ended is live again whatever its gates say: they are for what is new.
-    private func load(_ first: FirstLoad, _ plan: ModelPlan, _ care: Care, _ place: () -> (ended: Int, of: Int)) {
+    private func load(_ first: FirstLoad, _ plan: ModelPlan, _ care: Care, _ place: () -> (reported: Int, of: Int)) {
         do throws(OrderError) {
             try bring(plan, first.version, care, 0, handsOn: !first.isOrdered, place: place) { (state, loaded) in
                 var next = state
@@ -195,7 +195,7 @@ extension ModelControl {
     @discardableResult
     private func bring(
         _ plan: ModelPlan, _ number: Int64, _ care: Care, _ ownLoad: UInt64, handsOn: Bool = false,
-        place: () -> (ended: Int, of: Int)?,
+        place: () -> (reported: Int, of: Int)?,
         arrive: (inout State, LoadedVersion) throws(OrderError) -> Commit
     ) throws(OrderError) -> Commit {
         let began = Clock.now()
@@ -204,40 +204,69 @@ extension ModelControl {
         let result = Result { () throws(OrderError) in
             try bring(plan, number, care, ownLoad, arrive, &report, &isLeftAlone)
         }
-        if case .failure(let error) = result {
-            let reason: String
-            switch error {
-            case .loadFailed(_, _, let ours): reason = ours
-            case .notKept:
-                // Callers are told what fails it, and not where our files lie.
-                reason = "that it is loaded could not be kept for the next start"
-                report.log = error.sentence
-            default: reason = error.sentence
-            }
-            report.failure = reason
-            state.withLock { state in
-                guard state.roster.models[plan.name]?.standing(number)?.load == ownLoad else { return }
-                state.roster.models[plan.name]?.failed(number, reason)
-                if isLeftAlone { state.roster.models[plan.name]?.gaveUp(number) }
-                if handsOn, let next = state.roster.models[plan.name]?.handOn(from: number) {
-                    report.note =
-                        "model '\(plan.name)': version \(next) is to answer instead of version \(number), which failed; no "
-                        + "order wanted either"
-                }
-                commit(state)
-            }
-        }
         report.nanoseconds = Clock.now() - began
-        count(report)
-        _ = hooks.spread(directory.catalog.epoch)
         report.place = place()
-        // What the server begins with was told of at the start.
-        if report.place == nil { report.note = plan.note ?? report.note }
-        hooks.report(report)
-        if case .failure(.loadFailed) = result, let detail = report.detail {
-            throw .loadFailed(model: plan.name, version: number, reason: detail)
+        // The start reports the notes of the plans that it begins with.
+        if report.place == nil { report.note = plan.note }
+        switch result {
+        case .success(let commit):
+            _ = hooks.spread(directory.catalog.epoch)
+            tell(report)
+            return commit
+        case .failure(let error):
+            explain(error, &report)
+            fail(report, ownLoad, isLeftAlone: isLeftAlone, handsOn: handsOn)
+            if case .loadFailed = error, let detail = report.detail {
+                throw .loadFailed(model: plan.name, version: number, reason: detail)
+            }
+            throw error
         }
-        return try result.get()
+    }
+
+    private func tell(_ report: LoadReport) {
+        count(report)
+        hooks.report(report)
+    }
+
+    private func explain(_ error: OrderError, _ report: inout LoadReport) {
+        switch error {
+        case .loadFailed(_, _, let reason): report.failure = reason
+        case .notKept:
+            // Clients read the reason, but must not learn where the server's files lie.
+            report.failure = "that it is loaded could not be kept for the next start"
+            report.log = error.sentence
+        default: report.failure = error.sentence
+        }
+    }
+
+    /// Reports a failure, and commits it unless the version was unloaded or ordered anew meanwhile. A client that sees the
+    /// failure finds the lines that explain it in the log, so those are written first, and not under the lock: a log may block.
+    private func fail(_ report: LoadReport, _ ownLoad: UInt64, isLeftAlone: Bool, handsOn: Bool) {
+        let (model, number, reason) = (report.model, report.version, report.failure ?? "")
+        func failed(_ state: inout State) -> Int64? {
+            guard state.roster.models[model]?.standing(number)?.load == ownLoad else { return nil }
+            state.roster.models[model]?.failed(number, reason)
+            if isLeftAlone { state.roster.models[model]?.gaveUp(number) }
+            return handsOn ? state.roster.models[model]?.handOn(from: number) : nil
+        }
+        func warn(_ heir: Int64) {
+            hooks.warn(
+                "model '\(model)': version \(heir) is to answer instead of version \(number), which failed; no order wanted "
+                    + "either")
+        }
+        let expected = state.withLock { state in
+            var next = state
+            return failed(&next)
+        }
+        tell(report)
+        if let expected { warn(expected) }
+        let heir = state.withLock { state in
+            let heir = failed(&state)
+            commit(state)
+            return heir
+        }
+        if let heir, heir != expected { warn(heir) }
+        _ = hooks.spread(directory.catalog.epoch)
     }
 
     /// How much a version is looked at before it is loaded here.

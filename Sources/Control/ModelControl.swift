@@ -50,14 +50,18 @@ public final class ModelControl: Sendable {
     public struct Hooks: Sendable {
         /// Returns when every shard goes by this epoch: since when they do, on the shards' clock (`Server.spread`).
         public var spread: @Sendable (_ epoch: UInt64) -> Int64
-        /// What came of loading a version.
+        /// What came of loading a version. Of a failure it is called before the failure is committed.
         public var report: @Sendable (LoadReport) -> Void
+        /// A consequence that an operator should know of.
+        public var warn: @Sendable (String) -> Void
 
         public init(
-            spread: @escaping @Sendable (UInt64) -> Int64, report: @escaping @Sendable (LoadReport) -> Void
+            spread: @escaping @Sendable (UInt64) -> Int64, report: @escaping @Sendable (LoadReport) -> Void,
+            warn: @escaping @Sendable (String) -> Void
         ) {
             self.spread = spread
             self.report = report
+            self.warn = warn
         }
     }
 

@@ -8,6 +8,7 @@ import Tensors
 /// How far the first loads are.
 final class Progress: Sendable {
     private let begun = Atomic<Int>(0)
+    private let reported = Atomic<Int>(0)
     private let ended = Atomic<Int>(0)
     private let count: Int
 
@@ -19,7 +20,10 @@ final class Progress: Sendable {
         return index < count ? index : nil
     }
 
-    func end() -> (ended: Int, of: Int) { (ended.add(1, ordering: .relaxed).newValue, count) }
+    func report() -> (reported: Int, of: Int) { (reported.add(1, ordering: .relaxed).newValue, count) }
+
+    /// One has ended: it is committed or failed. - Returns: whether all have.
+    func end() -> Bool { ended.add(1, ordering: .acquiringAndReleasing).newValue == count }
 }
 
 /// ONNX Runtime, opened once, when a model first needs it.
@@ -49,7 +53,7 @@ final class LazyRuntime: Sendable {
 extension LoadReport {
     var line: String {
         let subject =
-            (place.map { "[\($0.ended)/\($0.of)] " } ?? "") + "model \(model), version \(version)"
+            (place.map { "[\($0.reported)/\($0.of)] " } ?? "") + "model \(model), version \(version)"
             + (slot.map { ", \($0.name)" } ?? "")
         if let failure { return "\(subject): FAILED: \(failure)" }
         let milliseconds = Double(nanoseconds / 10_000) / 100

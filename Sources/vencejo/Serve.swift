@@ -207,7 +207,8 @@ struct Serve: ParsableCommand {
                     }
                     if let note = report.note { log.warning("\(note)") }
                     if let text = report.log { log.error("model \(report.model), version \(report.version): \(text)") }
-                }))
+                },
+                warn: { log.warning("\($0)") }))
         let showing = try keepShowing(control, settings, startedMilliseconds: started)
         let watcher: Watcher? =
             settings.mode != .watch
@@ -269,13 +270,10 @@ struct Serve: ParsableCommand {
             for number in 0..<min(Cores.granted(), loads.count) {
                 try Thread.start("loader-\(number)") {
                     while let index = progress.next() {
-                        var place = (ended: 0, of: 0)
-                        control.load(loads[index]) {
-                            place = progress.end()
-                            if place.ended == place.of { server.startIsOver() }
-                            return place
-                        }
-                        if place.ended == place.of { control.free() }
+                        control.load(loads[index]) { progress.report() }
+                        guard progress.end() else { continue }
+                        server.startIsOver()
+                        control.free()
                     }
                 }.detach()
             }

@@ -21,6 +21,7 @@ private func expectFailure(_ shop: Workshop, _ model: String, _ version: Int64, 
     #expect(report.failure == sentence && report.log == log)
     #expect(!sentence.isEmpty && !sentence.contains("/") && !sentence.contains("\n"))
     #expect(standing.version == nil && report.digest.isEmpty)
+    #expect(shop.unexplained.withLock(\.isEmpty))
 }
 
 @Test(arguments: [1, 3, 50])
@@ -47,7 +48,8 @@ func identityModelsBecomeReady(threads: Int) throws {
     let reports = shop.reports.withLock { $0 }
     #expect(reports.count == 30)
     #expect(Set(reports.map { "\($0.model) \($0.version)" }).count == 30)
-    #expect(reports.compactMap(\.place?.ended).sorted() == Array(1...30) && reports.allSatisfy { $0.place?.of == 30 })
+    #expect(reports.compactMap(\.place?.reported).sorted() == Array(1...30))
+    #expect(reports.allSatisfy { $0.place?.of == 30 })
     #expect(reports.allSatisfy { $0.failure == nil && $0.log == nil && $0.digest.isEmpty && $0.bytes == 0 })
     #expect(reports.allSatisfy { $0.nanoseconds >= 0 && $0.slot != nil })
     // Those that are to be live come first.
@@ -143,8 +145,8 @@ func aFileThatCannotBeReadFails(file: String, content: String, log: String) thro
     try shop.start(threads: threads)
     #expect(shop.lines == ["m 1 - live", "m 3 blue failed", "m 2 green failed"])
     // Which of the two failed last is the threads' matter.
-    let notes = shop.reports.withLock { $0.compactMap(\.note) }
-    #expect(notes.contains { $0.contains("version 1 is to answer instead of version") })
+    let warnings = shop.warnings.withLock(\.self)
+    #expect(warnings.contains { $0.contains("version 1 is to answer instead of version") })
     // What an order made live is not replaced by anybody.
     try shop.perform(.label(model: "m", label: "x", version: 1))
     shop.control.leave()

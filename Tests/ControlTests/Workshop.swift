@@ -110,6 +110,9 @@ final class Workshop: Sendable {
     let place: Place
     let directory = Directory<Servable>()
     let reports = Lock<[LoadReport]>([])
+    let warnings = Lock<[String]>([])
+    /// Failures that a client could see before their report.
+    let unexplained = Lock<[String]>([])
     /// The epochs that somebody waited for.
     let spreads = Lock<[UInt64]>([])
     /// Done by whoever asks for the runtime: a load is under way then.
@@ -141,14 +144,26 @@ final class Workshop: Sendable {
                 spread: { [spreads] epoch in
                     spreads.withLock { $0.append(epoch) }
                     return spread(epoch)
-                }, report: { [reports] report in reports.withLock { $0.append(report) } }))
+                },
+                report: { [reports, unexplained, directory] report in
+                    let standing = directory.catalog.entry(named: report.model)?.standing(report.version)
+                    if report.failure != nil, case .failed(let reason)? = standing?.state {
+                        unexplained.withLock { $0.append("\(report.model) \(report.version): \(reason)") }
+                    }
+                    reports.withLock { $0.append(report) }
+                },
+                warn: { [warnings, unexplained, directory] sentence in
+                    let isLate = directory.catalog.entries.contains { $0.live != nil && sentence.contains("'\($0.name)'") }
+                    if isLate { unexplained.withLock { $0.append(sentence) } }
+                    warnings.withLock { $0.append(sentence) }
+                }))
     }
 
     /// Loads what the server begins with, as the server does.
     func start(threads: Int = 1) throws {
         let loads = control.begin(plans)
         let next = Lock(0)
-        let ended = Lock(0)
+        let reported = Lock(0)
         let handles = try (0..<threads).map { number in
             try Reactor.Thread.start("loader-\(number)") { [control] in
                 while true {
@@ -158,9 +173,9 @@ final class Workshop: Sendable {
                     }
                     guard index < loads.count else { return }
                     control.load(loads[index]) {
-                        ended.withLock { ended in
-                            ended += 1
-                            return (ended, loads.count)
+                        reported.withLock { reported in
+                            reported += 1
+                            return (reported, loads.count)
                         }
                     }
                 }
