@@ -46,8 +46,8 @@ func room(_ name: String, door: String? = nil) -> Target {
 
 func tests(_ name: String, _ more: [String] = []) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: ([name] + more).map { .byName(name: $0) }, path: "Tests/\(name)Tests",
-        swiftSettings: strict)
+        name: "\(name)Tests", dependencies: ([name, "TestSupport"] + more).map { .byName(name: $0) },
+        path: "Tests/\(name)Tests", swiftSettings: strict)
 }
 
 /// Which commit this is, if whoever builds says it. SwiftPM's own answer (`Context.gitInformation`) is kept with the manifest, and
@@ -118,6 +118,9 @@ let package = Package(
             ],
             path: "Tests/Benchmarks/Micro", swiftSettings: joined),
         // tests
+        .target(
+            name: "TestSupport", dependencies: ["Memory", "Tensors", "Protobuf"], path: "Tests/Support",
+            swiftSettings: strict),
         tests("Memory"), tests("Tensors", ["Memory"]), tests("Protobuf", ["Memory"]), tests("Cryptography", ["Memory"]),
         tests("Reactor", ["Memory"]), tests("TLS", ["Memory"]), tests("HTTP2", ["Memory"]), tests("GRPC", ["Memory"]),
         tests("PredictionAPI", ["Memory", "Tensors", "Protobuf"]),

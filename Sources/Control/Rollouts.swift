@@ -1,5 +1,4 @@
 // Enters: what is counted of versions that share the traffic. Leaves: steps onward, and back.
-import Foundation
 import Memory
 public import Models
 import Reactor
@@ -41,7 +40,7 @@ extension ModelControl {
             guard let version = state.roster.models[model]?.rollout else { return decision }
             if state.rollouts[model] != nil { throw .rolloutIsOn(model: model, version: version) }
             state.rollouts[model] = RunningRollout(
-                version: version, judge: Judge(policy, now: Clock.now()), memoryBytes: residentBytes())
+                version: version, judge: Judge(policy, now: Clock.now()), memoryBytes: ProcessMemory.residentBytes)
             let steps = policy.percents.map { "\($0) %" }.joined(separator: ", ")
             decision.steps.append("steps: \(steps), then it is live; it is taken back by itself if it is worse")
             return decision
@@ -65,7 +64,7 @@ extension ModelControl {
             let rollout: RunningRollout
             let verdict: Verdict
         }
-        let memory = residentBytes()
+        let memory = ProcessMemory.residentBytes
         let due = state.withLock { state -> [Due] in
             let isLoading = state.roster.models.values.contains { $0.standings.contains { $0.state.isComing } }
             return state.rollouts.keys.sorted().compactMap { model in
@@ -139,12 +138,4 @@ extension ModelControl.State {
     fileprivate func check(_ rollout: RunningRollout, of model: String) throws(OrderError) {
         guard rollouts[model]?.began == rollout.began else { throw .noRollout(model: model) }
     }
-}
-
-/// What the process holds in memory.
-private func residentBytes() -> Int {
-    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
-    let fields = text.split(separator: " ")
-    guard fields.count > 1, let pages = Int(fields[1]) else { return 0 }
-    return pages * sysconf(CInt(_SC_PAGESIZE))
 }

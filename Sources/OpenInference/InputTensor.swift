@@ -22,7 +22,9 @@ struct InputTensor {
             switch field.number {
             case 1: name = try reading { () throws(WireError) in try field.string() }
             case 2: datatype = try reading { () throws(WireError) in try field.string() }
-            case 3: try Self.decodeShape(field, &shape, rank: &rank, in: &arena)
+            case 3:
+                rank += try field.append(
+                    to: &shape, countMax: Tensor.rankMax, in: &arena, throwing: OpenInferenceError.self)
             case 4: refused = try unsupportedParameter(field, at: .input) ?? refused
             case 5: isTyped = try reading { () throws(WireError) in try !field.bytes().isEmpty } || isTyped
             default: break
@@ -37,22 +39,5 @@ struct InputTensor {
         }
         tensor = Tensor(name: name, type: type, shape: shape, content: .empty)
         self.isTyped = isTyped
-    }
-
-    /// Counts every dimension and keeps those that a tensor may have: a long list takes no memory.
-    private static func decodeShape(
-        _ field: WireField, _ shape: inout List<Int64>, rank: inout Int, in arena: inout Arena
-    ) throws(OpenInferenceError) {
-        do throws(WireOrBody<ArenaFull>) {
-            try field.eachVarint { (value) throws(ArenaFull) in
-                rank += 1
-                if rank <= Tensor.rankMax { try shape.append(Int64(bitPattern: value), in: &arena) }
-            }
-        } catch {
-            switch error {
-            case .wire(let error): throw .wire(error)
-            case .body(let error): throw .arena(error)
-            }
-        }
     }
 }

@@ -4,7 +4,7 @@ public import Protobuf
 public import Tensors
 
 /// A message of `inference.GRPCInferenceService` that is not a call we can make.
-public enum OpenInferenceError: Error, Equatable {
+public enum OpenInferenceError: MessageError, Equatable {
     case wire(WireError)
     case arena(ArenaFull)
     case limit(CallLimitError)

@@ -4,7 +4,7 @@ public import Protobuf
 public import Tensors
 
 /// A message that is not a call, or not an answer.
-public enum PredictionDecodeError: Error, Equatable {
+public enum PredictionDecodeError: MessageError, Equatable {
     case wire(WireError)
     case arena(ArenaFull)
     case limit(CallLimitError)

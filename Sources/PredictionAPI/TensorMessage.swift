@@ -18,7 +18,9 @@ enum TensorMessage {
             switch field.number {
             case 1: name = try reading { () throws(WireError) in try field.string() }
             case 2: type = Int32(truncatingIfNeeded: try reading { () throws(WireError) in try field.unsigned() })
-            case 3: try decodeShape(field, &shape, rank: &rank, in: &arena)
+            case 3:
+                rank += try field.append(
+                    to: &shape, countMax: Tensor.rankMax, in: &arena, throwing: PredictionDecodeError.self)
             case 4: content = try reading { () throws(WireError) in try field.bytes() }
             default: break
             }
@@ -31,23 +33,6 @@ enum TensorMessage {
             throw .tensor(.rankAbove(Tensor.rankMax, tensor: name.clippedText, rank: rank))
         }
         return Tensor(name: name, type: type, shape: shape, content: content)
-    }
-
-    /// Counts every dimension and keeps those that a tensor may have: a long list takes no memory.
-    private static func decodeShape(
-        _ field: WireField, _ shape: inout List<Int64>, rank: inout Int, in arena: inout Arena
-    ) throws(PredictionDecodeError) {
-        do throws(WireOrBody<ArenaFull>) {
-            try field.eachVarint { (value) throws(ArenaFull) in
-                rank += 1
-                if rank <= Tensor.rankMax { try shape.append(Int64(bitPattern: value), in: &arena) }
-            }
-        } catch {
-            switch error {
-            case .wire(let error): throw .wire(error)
-            case .body(let error): throw .arena(error)
-            }
-        }
     }
 
     static func encode(

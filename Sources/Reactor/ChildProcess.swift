@@ -180,12 +180,7 @@ public enum ProcessMemory {
     }
 
     static func bytes(_ name: String, of process: String) -> Int {
-        let opened = unsafe open("/proc/\(process)/status", O_RDONLY | O_CLOEXEC)
-        guard opened >= 0 else { return 0 }
-        let file = Descriptor(adopting: opened)
-        var room = [UInt8](repeating: 0, count: 8 << 10)
-        let count = unsafe room.withUnsafeMutableBytes { unsafe Glibc.read(file.rawValue, $0.baseAddress, $0.count) }
-        for line in String(decoding: room.prefix(max(0, count)), as: UTF8.self).split(separator: "\n") {
+        for line in kernelText("/proc/\(process)/status", bytesMax: 8 << 10).split(separator: "\n") {
             guard line.hasPrefix(name + ":") else { continue }
             return (line.split { !$0.isNumber }.first.flatMap { Int($0) } ?? 0) << 10
         }

@@ -97,7 +97,7 @@ public final class WakeUp: Sendable {
 public enum Cores {
     public static func granted() -> Int {
         let allowed = max(1, Int(vencejo_cpus_allowed()))
-        guard let quota = quota(read("/sys/fs/cgroup/cpu.max")) else { return allowed }
+        guard let quota = quota(kernelText("/sys/fs/cgroup/cpu.max")) else { return allowed }
         return min(allowed, quota)
     }
 
@@ -109,15 +109,6 @@ public enum Cores {
         }
         return quota / period + (quota % period > 0 ? 1 : 0)
     }
-
-    static func read(_ path: String) -> String {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return "" }
-        let file = Descriptor(adopting: descriptor)
-        var bytes = [UInt8](repeating: 0, count: 256)
-        let count = unsafe Glibc.read(file.rawValue, &bytes, bytes.count)
-        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
-    }
 }
 
 /// How much memory this process may use: what the machine has, or what the control group allows.
@@ -125,7 +116,7 @@ public enum PhysicalMemory {
     /// Bytes.
     public static func granted() -> Int {
         let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
-        let allowed = Int(Cores.read("/sys/fs/cgroup/memory.max").split(whereSeparator: \.isWhitespace).first ?? "")
+        let allowed = Int(kernelText("/sys/fs/cgroup/memory.max").split(whereSeparator: \.isWhitespace).first ?? "")
         return max(1, min(physical, allowed ?? physical))
     }
 }

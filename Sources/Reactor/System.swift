@@ -36,6 +36,16 @@ public struct Descriptor: ~Copyable, Sendable {
     deinit { close(rawValue) }
 }
 
+/// A file of /proc or /sys, which one read gives whole, up to its first `bytesMax` bytes. Empty: it cannot be read.
+func kernelText(_ path: String, bytesMax: Int = 256) -> String {
+    let opened = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard opened >= 0 else { return "" }
+    let file = Descriptor(adopting: opened)
+    var bytes = [UInt8](repeating: 0, count: bytesMax)
+    let count = unsafe read(file.rawValue, &bytes, bytes.count)
+    return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+}
+
 /// The shard's clock: monotonic, nanoseconds.
 public enum Clock {
     public static func now() -> Int64 {

@@ -11,15 +11,6 @@ enum Resolution: Sendable, CaseIterable {
     case stepwise
 }
 
-/// An open descriptor. Dropping the value closes it.
-struct Descriptor: ~Copyable {
-    let rawValue: CInt
-
-    init(adopting rawValue: CInt) { self.rawValue = rawValue }
-
-    deinit { close(rawValue) }
-}
-
 /// A folder and all beneath it. Paths are relative, of plain names.
 struct Folder: ~Copyable {
     let descriptor: Descriptor

@@ -39,22 +39,12 @@ public struct KeptFile: Sendable {
         let opened = unsafe open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, permissions)
         guard opened >= 0 else { throw .notWritten(path: beside, code: errno) }
         let file = Descriptor(adopting: opened)
-        var written = 0
-        while written < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes {
-                unsafe Glibc.write(file.rawValue, $0.baseAddress! + written, bytes.count - written)
-            }
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw .notWritten(path: beside, code: errno) }
-            written += count
+        try unsafe bytes.span.bytes.withUnsafeBytes { (bytes) throws(RepositoryError) in
+            try unsafe file.write(ByteView(bytes), path: beside)
         }
-        guard !isSynced || fsync(file.rawValue) == 0 else { throw .notWritten(path: beside, code: errno) }
+        if isSynced { try file.sync(path: beside) }
         guard unsafe rename(beside, path) == 0 else { throw .notWritten(path: path, code: errno) }
-        guard isSynced else { return }
-        let parent = unsafe open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
-        guard parent >= 0 else { throw .notWritten(path: folder, code: errno) }
-        let directory = Descriptor(adopting: parent)
-        guard fsync(directory.rawValue) == 0 else { throw .notWritten(path: folder, code: errno) }
+        if isSynced { try Descriptor.syncFolder(folder) }
     }
 
     /// Asks for it, for this process alone.

@@ -51,17 +51,17 @@ extension Repository {
             let place = isNew ? "\(staging)/\(number)" : staging
             if isNew { try make(place) }
             for file in files { try write(file, in: place) }
-            try sync(place)
+            try Descriptor.syncFolder(place)
             if isNew {
                 if let configuration { try write(configuration, in: staging) }
-                try sync(staging)
+                try Descriptor.syncFolder(staging)
             }
             let target = isNew ? "\(path)/\(model)" : "\(path)/\(model)/\(number)"
             guard unsafe files_rename_new(staging, target) == 0 else {
                 throw errno == EEXIST
                     ? .versionExists(model: model, version: number) : .notWritten(path: target, code: errno)
             }
-            try sync(isNew ? path : "\(path)/\(model)")
+            try Descriptor.syncFolder(isNew ? path : "\(path)/\(model)")
         } catch {
             remove(staging, [configuration?.name ?? ""] + files.map(\.name), number)
             throw error
@@ -78,22 +78,8 @@ extension Repository {
         let opened = unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o644)
         guard opened >= 0 else { throw .notWritten(path: path, code: errno) }
         let descriptor = Descriptor(adopting: opened)
-        var written = 0
-        while written < file.bytes.count {
-            let rest = file.bytes.dropFirst(written)
-            let count = unsafe Glibc.write(descriptor.rawValue, rest.pointer, rest.count)
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw .notWritten(path: path, code: errno) }
-            written += count
-        }
-        guard fsync(descriptor.rawValue) == 0 else { throw .notWritten(path: path, code: errno) }
-    }
-
-    private func sync(_ folder: String) throws(RepositoryError) {
-        let opened = unsafe Glibc.open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
-        guard opened >= 0 else { throw .notWritten(path: folder, code: errno) }
-        let descriptor = Descriptor(adopting: opened)
-        guard fsync(descriptor.rawValue) == 0 else { throw .notWritten(path: folder, code: errno) }
+        try descriptor.write(file.bytes, path: path)
+        try descriptor.sync(path: path)
     }
 
     /// What was begun, and nothing else.

@@ -1,6 +1,7 @@
 // Enters: two answers. Leaves: whether they are the same one, as far as a runtime's sums are exact.
 import Memory
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Batching
@@ -32,7 +33,7 @@ private func brains(_ values: [Float]) -> Value {
 private func whole(_ type: ElementType, _ bytes: [UInt8]) -> Value {
     Value("y", type, [Int64(bytes.count / (type.byteCount ?? bytes.count))], bytes)
 }
-private func texts(_ texts: [String]) -> Value { Value("y", .bytes, [Int64(texts.count)], raw(texts)) }
+private func texts(_ texts: [String]) -> Value { Value("y", .bytes, [Int64(texts.count)], raw(texts: texts)) }
 
 private let rows: [AgreementRow] = [
     // Who and what.

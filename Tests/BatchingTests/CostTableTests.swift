@@ -1,4 +1,6 @@
 // Enters: prices as they might have been learned. Leaves: how many of the rows that wait run together.
+import Memory
+import TestSupport
 import Testing
 
 @testable import Batching
@@ -71,7 +73,7 @@ func rowsThatRunTogether(row: RowsRow) {
 
 /// Whatever was learned, nobody is asked to run nothing, nor more than wait or may.
 @Test func alwaysWithinWhatWaits() {
-    var random = Linear(state: 3)
+    var random = SplitMix(seed: 3)
     for round in 0..<20_000 {
         var prices = (0..<12).map { _ in Int64(random.below(1000)) + 1 }
         for index in random.below(13)..<12 { prices[index] = 0 }
@@ -175,7 +177,7 @@ private struct Simulation {
     enum Load: CaseIterable { case bursts, always64 }
 
     var load: Load
-    var random: Linear
+    var random: SplitMix
     var costs = Costs()
 
     mutating func spend(_ cost: TrueCost, bursts: Int) -> (policy: Double, best: Double) {
@@ -209,7 +211,7 @@ private struct Simulation {
 @Test(arguments: TrueCost.allCases, TrueCost.allCases)
 func findsTheBestSize(first: TrueCost, then: TrueCost) {
     for load in Simulation.Load.allCases {
-        var simulation = Simulation(load: load, random: Linear(state: 1))
+        var simulation = Simulation(load: load, random: SplitMix(seed: 1))
         for cost in [first, then] {
             var excess: [Double] = []
             repeat {

@@ -1,6 +1,7 @@
 // Enters: calls' tensors, from a seed. Leaves: a batch of them, and of its outputs each call's own bytes again.
 import Memory
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Batching
@@ -10,13 +11,13 @@ private struct Input {
     var type: ElementType
     var dimensions: [Int64]
 
-    func value(rows: Int, position: Int, _ random: inout Linear) -> Value {
+    func value(rows: Int, position: Int, _ random: inout SplitMix) -> Value {
         let elements = dimensions.reduce(rows) { $0 * Int($1) }
         var bytes: [UInt8] = []
         for _ in 0..<elements {
             let size = type.byteCount ?? random.below(20)
             if type == .bytes { bytes += raw([UInt32(size)]) }
-            for _ in 0..<size { bytes.append(UInt8(truncatingIfNeeded: random.next())) }
+            bytes += random.bytes(size)
         }
         return Value("in \(position)", type, [Int64(rows)] + dimensions, bytes)
     }
@@ -25,7 +26,7 @@ private struct Input {
 /// Of an identity, gathered and scattered: each call gets its own bytes back, whatever the types and the numbers of rows.
 @Test func eachCallGetsItsOwnBytesBack() throws {
     for seed in 1...200 as ClosedRange<UInt64> {
-        var random = Linear(state: seed)
+        var random = SplitMix(seed: seed)
         let inputs = (0..<1 + random.below(4)).map { _ in
             Input(
                 type: ElementType.allCases[random.below(14)],

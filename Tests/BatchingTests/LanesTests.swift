@@ -1,5 +1,7 @@
 // Enters: things with priorities, from a seed. Leaves: the order in which their turns come.
+import Memory
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Batching
@@ -22,7 +24,7 @@ private struct NaiveLanes {
 
 @Test func lanesAgainstAListUnderSeeds() {
     for seed in 1...50 as ClosedRange<UInt64> {
-        var random = Linear(state: seed)
+        var random = SplitMix(seed: seed)
         var lanes = Lanes<Int>()
         var naive = NaiveLanes()
         let more = 1 + random.below(4)

@@ -1,4 +1,5 @@
 import Memory
+import TestSupport
 
 @testable import Experiments
 
@@ -30,8 +31,6 @@ struct Simulation {
         generator = SplitMix(seed: SplitMix.mixed(seed) ^ 0x5eed)
     }
 
-    private mutating func unit() -> Double { Double(generator.next() >> 11) * 0x1p-53 }
-
     /// `looks` times so many calls, a look after each. `lost`: the part of an arm's rewards that never comes.
     /// `draws`: every so many looks the shares are drawn anew.
     mutating func run(looks: Int, calls each: Int, draws: Int = 10, lost: [Double]? = nil) {
@@ -39,7 +38,7 @@ struct Simulation {
             var settled = rates.map { _ in Experiment.Settled(count: 0, sum: 0, squares: 0) }
             let shares = experiment.shares
             for _ in 0..<each {
-                var point = unit() * 100
+                var point = generator.fraction() * 100
                 var arm = 0
                 while arm < shares.count - 1, point >= Double(shares[arm]) {
                     point -= Double(shares[arm])
@@ -47,8 +46,8 @@ struct Simulation {
                 }
                 calls += 1
                 regret += (rates.max() ?? 0) - rates[arm]
-                if let lost, unit() < lost[arm] { continue }
-                let reward = unit() < rates[arm] ? 1.0 : 0
+                if let lost, generator.fraction() < lost[arm] { continue }
+                let reward = generator.fraction() < rates[arm] ? 1.0 : 0
                 settled[arm].count += 1
                 settled[arm].sum += reward
                 settled[arm].squares += reward * reward

@@ -1,5 +1,6 @@
 // Enters: streams and connections that end before their time. Leaves: news of it, and every exchange back in its pool.
 import Memory
+import TestSupport
 import Testing
 
 @testable import HTTP2

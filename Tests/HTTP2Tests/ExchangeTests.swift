@@ -1,5 +1,6 @@
 // Enters: requests and replies of all sizes. Leaves: the same at the other end, whatever the windows and the chunks.
 import Memory
+import TestSupport
 import Testing
 
 @testable import HTTP2

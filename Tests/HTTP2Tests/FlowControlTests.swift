@@ -1,5 +1,6 @@
 // Enters: a body that nobody reads, or that is dealt with piece by piece. Leaves: windows that shut and open.
 import Memory
+import TestSupport
 import Testing
 
 @testable import HTTP2

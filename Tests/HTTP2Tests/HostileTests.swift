@@ -1,11 +1,12 @@
 // Enters: bytes that no proper peer sends, from seeds. Leaves: an error or a farewell; never a trap, never a leak.
 import Memory
+import TestSupport
 import Testing
 
 @testable import HTTP2
 
 /// Gives all, in chunks, until the session ends by itself; then breaks the connection. Whatever came, all must go back.
-private func ends(_ role: Session.Role, _ bytes: [UInt8], _ random: inout Linear) -> Bool {
+private func ends(_ role: Session.Role, _ bytes: [UInt8], _ random: inout SplitMix) -> Bool {
     var limits = Limits()
     limits.streamsMax = 10
     let side = Side(role, limits, now: 0)
@@ -36,8 +37,8 @@ private func ends(_ role: Session.Role, _ bytes: [UInt8], _ random: inout Linear
 @Test(arguments: [Session.Role.server, .client])
 func noiseNeverTraps(role: Session.Role) {
     for seed in 1...200 as ClosedRange<UInt64> {
-        var random = Linear(state: seed)
-        let noise = (0..<random.below(400)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        var random = SplitMix(seed: seed)
+        let noise = random.bytes(random.below(400))
         #expect(ends(role, noise, &random), "seed \(seed)")
         #expect(ends(role, (role == .server ? RawFrame.preface : RawFrame.settings) + noise, &random), "seed \(seed)")
     }
@@ -47,7 +48,7 @@ func noiseNeverTraps(role: Session.Role) {
 @Test(arguments: [Session.Role.server, .client])
 func framesFromASeedNeverTrap(role: Session.Role) {
     for seed in 1...400 as ClosedRange<UInt64> {
-        var random = Linear(state: seed)
+        var random = SplitMix(seed: seed)
         var bytes = role == .server ? RawFrame.preface : RawFrame.settings
         for _ in 0..<random.below(60) {
             let stream = UInt32(random.below(8))
@@ -59,8 +60,8 @@ func framesFromASeedNeverTrap(role: Session.Role) {
             case 2: bytes += RawFrame.headers(stream, [0x88] + RawFrame.field("a", "b"), end: random.below(2) == 0)
             case 3: bytes += RawFrame.reset(stream, UInt32(random.below(20)))
             default:
-                let payload = (0..<random.below(40)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-                let flags = UInt8(truncatingIfNeeded: random.next())
+                let payload = random.bytes(random.below(40))
+                let flags = random.byte()
                 bytes += RawFrame.bytes(UInt8(random.below(14)), flags, stream, payload)
             }
         }
@@ -74,11 +75,11 @@ func framesFromASeedNeverTrap(role: Session.Role) {
     for number in 0..<3 { try pair.request(body: pattern(100 * number)) }
     let good = try pair.client.takeBytes()
     pair.close()
-    var random = Linear(state: 5)
+    var random = SplitMix(seed: 5)
     try #require(good.count > 400)
     for end in good.indices { #expect(ends(.server, Array(good[..<end]), &random), "cut at \(end)") }
     for seed in 1...400 as ClosedRange<UInt64> {
-        random = Linear(state: seed)
+        random = SplitMix(seed: seed)
         var bytes = good
         for _ in 0...random.below(4) { bytes[random.below(bytes.count)] ^= 1 << UInt8(random.below(8)) }
         #expect(ends(.server, bytes, &random), "seed \(seed)")

@@ -1,18 +1,8 @@
 // Enters: limits, what each side does with its news, a seed. Leaves: a client and a server, back to back in memory.
 import Memory
+import TestSupport
 
 @testable import HTTP2
-
-/// Numerical Recipes' generator: the same numbers at each run.
-struct Linear: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return state >> 33
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(max(1, bound))) }
-}
 
 /// What one side saw of one stream.
 struct Seen {
@@ -95,7 +85,7 @@ final class Side {
         }
     }
 
-    func give(_ bytes: [UInt8], chunkMax: Int, _ random: inout Linear) throws(HTTP2Error) {
+    func give(_ bytes: [UInt8], chunkMax: Int, _ random: inout SplitMix) throws(HTTP2Error) {
         var offset = 0
         while offset < bytes.count {
             let end = min(bytes.count, offset + 1 + random.below(chunkMax))
@@ -119,7 +109,7 @@ extension Session {
 final class Pair {
     let client: Side
     let server: Side
-    var random: Linear
+    var random: SplitMix
     let chunkMax: Int
     /// Virtual: nobody here asks a clock.
     var now: Int64 = 1_000_000
@@ -128,7 +118,7 @@ final class Pair {
         self.client = Side(.client, client, now: now)
         self.server = Side(.server, server, now: now)
         self.chunkMax = chunkMax
-        random = Linear(state: seed)
+        random = SplitMix(seed: seed)
     }
 
     /// Carries bytes to and fro until neither side has any, nor news.
@@ -201,8 +191,4 @@ extension Side {
             preconditionFailure("the test's arena is too small")
         }
     }
-}
-
-func pattern(_ count: Int, _ salt: Int = 0) -> [UInt8] {
-    (0..<count).map { UInt8(truncatingIfNeeded: ($0 &+ salt) &* 31 &+ $0 >> 8) }
 }

@@ -1,5 +1,6 @@
 // Enters: messages of both sides, as each is ready for the next. Leaves: all of them, in order, and the end.
 import Memory
+import TestSupport
 import Testing
 
 @testable import HTTP2

@@ -1,5 +1,6 @@
 // Enters: sizes and bytes. Leaves: what an arena hands out, refuses at its bound, and keeps after `reset`.
 import Memory
+import TestSupport
 import Testing
 
 private func size(_ arena: inout Arena, _ bytes: Int) -> Result<Int, ArenaFull> {
@@ -113,14 +114,11 @@ private enum Stop: Error { case here }
 
 @Test func piecesJoined() throws {
     for seed in 1...50 as ClosedRange<UInt64> {
-        var random = Linear(state: seed)
+        var random = SplitMix(seed: seed)
         var source = Arena(bytesMax: 1 << 20)
         var arena = Arena(firstChunkBytes: 64, bytesMax: 1 << 20)
         var pieces: [ByteView] = []
-        for _ in 0..<random.next() % 20 {
-            let bytes = (0..<random.next() % 50).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-            pieces.append(try source.copy(bytes))
-        }
+        for _ in 0..<random.below(20) { pieces.append(try source.copy(random.bytes(random.below(50)))) }
         let all = pieces.flatMap(\.array)
         _ = try arena.copy("x")
         for alignment in [1, 8, 64] {

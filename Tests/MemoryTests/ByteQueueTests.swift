@@ -1,17 +1,18 @@
 // Enters: bytes at the back. Leaves: the same bytes at the front, in order, in one piece.
 import Memory
+import TestSupport
 import Testing
 
 @Test func appendAndConsumeAgainstAnArray() {
     // A seed names a run.
     for seed in 1...20 as ClosedRange<UInt64> {
-        var random = Linear(state: seed)
+        var random = SplitMix(seed: seed)
         var queue = ByteQueue()
         var model: [UInt8] = []
         for step in 0..<2000 {
             let bytes = Int(random.next() % (step % 3 == 0 ? 700 : 40))
             if random.next() % 2 == 0 {
-                let content = (0..<bytes).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+                let content = random.bytes(bytes)
                 queue.append(content)
                 model += content
             } else {
@@ -24,15 +25,6 @@ import Testing
                 return
             }
         }
-    }
-}
-
-/// Numerical Recipes' generator: the same numbers at each run.
-struct Linear: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return state >> 33
     }
 }
 

@@ -36,7 +36,7 @@ private func pieces(_ outbox: borrowing Outbox) -> Int {
     var arena = Arena(bytesMax: 1 << 20)
     let large = try arena.copy((0..<100_000).map { UInt8(truncatingIfNeeded: $0 * 31) })
     for seed in 1...10 as ClosedRange<UInt64> {
-        var random = Linear(state: seed)
+        var random = SplitMix(seed: seed)
         var outbox = Outbox()
         var model: [UInt8] = []
         for step in 0..<400 {

@@ -1,5 +1,6 @@
 // Enters: sizes, from a seed. Leaves: pieces that keep what was written into them, whatever is taken and given back beside.
 import Memory
+import TestSupport
 import Testing
 
 /// A piece, and what must be in it.
@@ -32,8 +33,8 @@ import Testing
     }
 
     /// Fills it to its end.
-    mutating func fill(_ bytes: Int, _ random: inout Linear) {
-        while content.count < bytes { content.append(UInt8(truncatingIfNeeded: random.next())) }
+    mutating func fill(_ bytes: Int, _ random: inout SplitMix) {
+        while content.count < bytes { content.append(random.byte()) }
         unsafe UnsafeMutableRawBufferPointer(start: pointer, count: bytes).copyBytes(from: content)
     }
 
@@ -47,7 +48,7 @@ import Testing
 }
 
 /// Sizes around each class's edge, around the largest class, and far above it.
-private func size(_ random: inout Linear) -> Int {
+private func size(_ random: inout SplitMix) -> Int {
     switch random.next() % 6 {
     case 0: Int(random.next() % 3)
     case 1: 32 * Int(1 + random.next() % 33) - 17 + Int(random.next() % 3)
@@ -58,11 +59,11 @@ private func size(_ random: inout Linear) -> Int {
 }
 
 @Test(arguments: 1...10 as ClosedRange<UInt64>) func slabAgainstShadows(seed: UInt64) throws {
-    var random = Linear(state: seed)
+    var random = SplitMix(seed: seed)
     let slab = Slab()
     var all: [Held] = []
     for step in 0..<800 {
-        let place = all.isEmpty ? 0 : Int(random.next()) % all.count
+        let place = random.below(all.count)
         switch random.next() % 5 {
         case 0 where !all.isEmpty:
             let held = all.remove(at: place)
@@ -81,7 +82,7 @@ private func size(_ random: inout Linear) -> Int {
             all.append(held)
         }
         // Whoever is next to it notices what is written too far.
-        if !all.isEmpty { try #require(all[Int(random.next()) % all.count].isWhole, "step \(step)") }
+        if !all.isEmpty { try #require(all[random.below(all.count)].isWhole, "step \(step)") }
     }
     for held in all {
         #expect(held.isWhole)
@@ -98,7 +99,7 @@ private func size(_ random: inout Linear) -> Int {
 /// Pieces of one size are used again before new ones are cut; and memory of others is not clean for who wants it so.
 @Test(arguments: [1, 16, 17, 48, 100, 500, 975])
 func whatWasGivenBackComesAgain(bytes: Int) throws {
-    var random = Linear(state: 1)
+    var random = SplitMix(seed: 1)
     let slab = Slab()
     var first: Set<Int> = []
     for _ in 0..<10 {

@@ -1,6 +1,7 @@
 // Enters: entries, with integers for models. Leaves: the same by name, and their versions in order.
 import Memory
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Models
@@ -12,8 +13,9 @@ private func catalog(_ names: [String]) -> Catalog<Number> {
 @Test func entriesAreFoundByName() {
     for count in [0, 1, 2, 3, 4, 5, 64, 500] {
         let names = (0..<count).map { "model-\($0)" }
-        let catalog = catalog(names.shuffled())
-        #expect(catalog.entries.map(\.name) == names.sorted())
+        var random = SplitMix(seed: UInt64(count))
+        let catalog = catalog(names.shuffled(using: &random))
+        #expect(catalog.entries.map(\.name) == names.sorted(), "\(count) names")
         for (position, name) in names.sorted().enumerated() {
             #expect(catalog.entry(view(name)) === catalog.entries[position], "\(name) of \(count)")
             #expect(catalog.entry(named: name) === catalog.entries[position])

@@ -4,6 +4,7 @@ import Glibc
 import Memory
 import Synchronization
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Models

@@ -1,6 +1,7 @@
 // Enters: a selector. Leaves: a lease of the model that was meant, or what is in the way.
 import Memory
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Models

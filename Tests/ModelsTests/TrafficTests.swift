@@ -1,6 +1,7 @@
 // Enters: orders that divide calls, with integers for models. Leaves: who gets which calls.
 import Memory
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Models
@@ -108,13 +109,15 @@ private func beginExperiment(_ roster: inout Roster<Number>, isByKey: Bool = fal
 
 /// The same ids and salt deal out the same way, whatever chance says.
 @Test func anExperimentDealsOutByIds() throws {
+    // Each time other lots: the words go on.
+    var random = SplitMix(seed: 1)
     func dealt(_ salt: UInt64) throws -> [UInt8?] {
         var roster = roster()
         try beginExperiment(&roster, salt: salt)
         let entry = try #require(roster.entries.first)
         return try (0..<1000).map { number in
             let id = view("order-\(number)")
-            let lease = try entry.lease(.live, epoch: 1, lot: .chance(.random(in: .min ... .max)), id: id)
+            let lease = try entry.lease(.live, epoch: 1, lot: .chance(random.next()), id: id)
             #expect(lease.draw == .byChance && lease.arm?.experiment == 17 && lease.arm?.period == 3)
             #expect(lease.arm.map { Int64($0.number) + 1 } == lease.provenance.version)
             return lease.arm?.number

@@ -1,6 +1,7 @@
 // Answers: every type to the bit, strings of every kind, and calls that go wrong.
 import Memory
 import Tensors
+import TestSupport
 import Testing
 
 @testable import ONNX
@@ -86,7 +87,7 @@ func onlyMisplacedInputsAreCopied(type: ElementType, offset: Int) throws {
 
 @Test func aModelWithoutInputs() throws {
     let constant =
-        ModelBytes.text(1, "value") + ModelBytes.bytes(5, ModelBytes.tensor("", 1, [2], raw: raw([Float(3), 4])))
+        text(1, "value") + field(5, ModelBytes.tensor("", 1, [2], raw: raw([Float(3), 4])))
         + ModelBytes.number(20, 4)
     let file = ModelBytes.model(
         ModelBytes.graph(

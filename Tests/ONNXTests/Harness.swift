@@ -4,6 +4,7 @@ import Glibc
 import Memory
 import Synchronization
 import Tensors
+import TestSupport
 
 @testable import ONNX
 
@@ -44,21 +45,6 @@ enum Shared {
     }
 }
 
-func fixture(_ path: String, from file: String = #filePath) throws -> [UInt8] {
-    let path =
-        file.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/") + "/Fixtures/"
-        + path
-    guard let stream = unsafe fopen(path, "r") else { throw SetupError(description: "no fixture at \(path)") }
-    defer { unsafe fclose(stream) }
-    var content: [UInt8] = []
-    var block = [UInt8](repeating: 0, count: 65536)
-    while true {
-        let count = unsafe fread(&block, 1, block.count, stream)
-        if count == 0 { return content }
-        content += block[..<count]
-    }
-}
-
 func session(_ file: [UInt8], name: String = "test", _ options: SessionOptions = SessionOptions()) throws -> Session {
     let runtime = try Shared.runtime()
     return try unsafe file.withUnsafeBytes { bytes in
@@ -67,30 +53,12 @@ func session(_ file: [UInt8], name: String = "test", _ options: SessionOptions =
 }
 
 func fixtureModel(_ name: String, _ version: Int = 1) throws -> Session {
-    try session(fixture("models/\(name)/\(version)/model.onnx"), name: name)
+    try session(Fixtures.bytes("models/\(name)/\(version)/model.onnx"), name: name)
 }
 
-/// A tensor as arrays.
-struct Value: Equatable {
-    var name: String
-    var type: ElementType
-    var shape: [Int64]
-    var bytes: [UInt8]
-
-    init(_ name: String, _ type: ElementType, _ shape: [Int64], _ bytes: [UInt8]) {
-        (self.name, self.type, self.shape, self.bytes) = (name, type, shape, bytes)
-    }
-
-    init(_ name: String, _ shape: [Int64], floats: [Float]) { self.init(name, .float32, shape, raw(floats)) }
-
+extension Value {
     init(_ name: String, _ shape: [Int64], strings: [[UInt8]]) {
         self.init(name, .bytes, shape, strings.flatMap { raw([UInt32($0.count)]) + $0 })
-    }
-
-    var floats: [Float] {
-        stride(from: 0, to: bytes.count, by: 4).map { start in
-            Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(bytes[start + $1]) << (8 * UInt32($1)) })
-        }
     }
 
     var strings: [[UInt8]] {
@@ -102,10 +70,6 @@ struct Value: Equatable {
         }
         return found
     }
-}
-
-func raw<Element: BitwiseCopyable>(_ elements: [Element]) -> [UInt8] {
-    unsafe elements.withUnsafeBytes { unsafe Array($0) }
 }
 
 extension Session {
@@ -131,6 +95,6 @@ extension Session {
         let work = try check(call, in: &exchange)
         var arena = Arena(firstChunkBytes: 256, bytesMax: arenaBytesMax)
         let answers = try run(work, in: &arena)
-        return answers.array.map { Value($0.name.text, $0.type, $0.shape.array, $0.content.array) }
+        return answers.array.map(Value.init)
     }
 }

@@ -1,5 +1,6 @@
 // Loading: what a model says of itself, and the sentences for models that are not served.
 import Tensors
+import TestSupport
 import Testing
 
 @testable import ONNX
@@ -51,7 +52,7 @@ private func specification(_ name: String, _ type: ElementType, _ shape: [Int64]
     ("unknown_operator", "finds its graph invalid, or does not know one of its operators"),
 ])
 func brokenFiles(name: String, part: String) throws {
-    let file = try fixture("broken/\(name)/1/model.onnx")
+    let file = try Fixtures.bytes("broken/\(name)/1/model.onnx")
     let error = #expect(throws: LoadError.self) { try session(file, name: name) }
     #expect(error?.sentence.hasPrefix("model '\(name)' does not load: ") == true)
     #expect(error?.sentence.contains(part) == true, "\(String(describing: error))")
@@ -61,8 +62,8 @@ func brokenFiles(name: String, part: String) throws {
     }
 }
 
-private let sequenceOfFloats = ModelBytes.bytes(4, ModelBytes.bytes(1, ModelBytes.tensorType(1, [-1])))
-private let optionalFloat = ModelBytes.bytes(9, ModelBytes.bytes(1, ModelBytes.tensorType(1, [-1])))
+private let sequenceOfFloats = field(4, field(1, ModelBytes.tensorType(1, [-1])))
+private let optionalFloat = field(9, field(1, ModelBytes.tensorType(1, [-1])))
 
 /// Models of one node whose one side is no tensor that a caller could send.
 private func oneNode(_ operation: String, _ input: [UInt8], _ output: [UInt8], _ attributes: [[UInt8]] = []) -> [UInt8]

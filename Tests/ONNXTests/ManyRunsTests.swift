@@ -2,6 +2,7 @@
 import Glibc
 import Memory
 import Tensors
+import TestSupport
 import Testing
 
 @testable import ONNX

@@ -1,33 +1,19 @@
 // Enters: the parts of a model. Leaves: its file's bytes, right or wrong as the test wants them.
+import TestSupport
 
-/// Protobuf by hand, and on it the few messages of ONNX that the tests need.
+/// The few messages of ONNX that the tests need.
 enum ModelBytes {
-    static func varint(_ value: Int64) -> [UInt8] {
-        var (rest, bytes) = (UInt64(bitPattern: value), [UInt8]())
-        while rest > 0x7f {
-            bytes.append(UInt8(rest & 0x7f) | 0x80)
-            rest >>= 7
-        }
-        return bytes + [UInt8(rest)]
-    }
-
-    static func number(_ field: Int, _ value: Int64) -> [UInt8] { varint(Int64(field << 3)) + varint(value) }
-
-    static func bytes(_ field: Int, _ content: [UInt8]) -> [UInt8] {
-        varint(Int64(field << 3 | 2)) + varint(Int64(content.count)) + content
-    }
-
-    static func text(_ field: Int, _ text: String) -> [UInt8] { bytes(field, Array(text.utf8)) }
+    static func number(_ number: Int, _ value: Int64) -> [UInt8] { varint(number << 3) + varint(value) }
 
     /// `shape`: `nil` for none; a dimension of -1 has a name and no size.
     static func tensorType(_ element: Int64, _ shape: [Int64]?) -> [UInt8] {
         let dimensions = shape.map { shape in
-            bytes(2, shape.flatMap { bytes(1, $0 < 0 ? text(2, "N") : number(1, $0)) })
+            field(2, shape.flatMap { field(1, $0 < 0 ? text(2, "N") : number(1, $0)) })
         }
-        return bytes(1, number(1, element) + (dimensions ?? []))
+        return field(1, number(1, element) + (dimensions ?? []))
     }
 
-    static func value(_ name: String, _ type: [UInt8]) -> [UInt8] { text(1, name) + bytes(2, type) }
+    static func value(_ name: String, _ type: [UInt8]) -> [UInt8] { text(1, name) + field(2, type) }
 
     static func value(_ name: String, _ element: Int64, _ shape: [Int64]?) -> [UInt8] {
         value(name, tensorType(element, shape))
@@ -37,39 +23,39 @@ enum ModelBytes {
         _ operation: String, _ inputs: [String], _ outputs: [String], domain: String = "", attributes: [[UInt8]] = []
     ) -> [UInt8] {
         inputs.flatMap { text(1, $0) } + outputs.flatMap { text(2, $0) } + text(4, operation)
-            + attributes.flatMap { bytes(5, $0) } + (domain.isEmpty ? [] : text(7, domain))
+            + attributes.flatMap { field(5, $0) } + (domain.isEmpty ? [] : text(7, domain))
     }
 
     static func integer(_ name: String, _ value: Int64) -> [UInt8] { text(1, name) + number(3, value) + number(20, 2) }
 
     static func subgraph(_ name: String, _ graph: [UInt8]) -> [UInt8] {
-        text(1, name) + bytes(6, graph) + number(20, 5)
+        text(1, name) + field(6, graph) + number(20, 5)
     }
 
     static func tensor(_ name: String, _ element: Int64, _ dimensions: [Int64], raw: [UInt8]) -> [UInt8] {
-        dimensions.flatMap { number(1, $0) } + number(2, element) + text(8, name) + bytes(9, raw)
+        dimensions.flatMap { number(1, $0) } + number(2, element) + text(8, name) + field(9, raw)
     }
 
     static func graph(
         nodes: [[UInt8]], inputs: [[UInt8]] = [], outputs: [[UInt8]] = [], tensors: [[UInt8]] = [], more: [UInt8] = []
     ) -> [UInt8] {
-        nodes.flatMap { bytes(1, $0) } + text(2, "g") + tensors.flatMap { bytes(5, $0) }
-            + inputs.flatMap { bytes(11, $0) } + outputs.flatMap { bytes(12, $0) } + more
+        nodes.flatMap { field(1, $0) } + text(2, "g") + tensors.flatMap { field(5, $0) }
+            + inputs.flatMap { field(11, $0) } + outputs.flatMap { field(12, $0) } + more
     }
 
     static func opset(_ version: Int64, domain: String = "") -> [UInt8] { text(1, domain) + number(2, version) }
 
     static func function(_ name: String, domain: String, nodes: [[UInt8]]) -> [UInt8] {
-        text(1, name) + text(4, "a") + text(5, "b") + nodes.flatMap { bytes(7, $0) } + bytes(9, opset(18))
-            + bytes(9, opset(1, domain: domain)) + text(10, domain)
+        text(1, name) + text(4, "a") + text(5, "b") + nodes.flatMap { field(7, $0) } + field(9, opset(18))
+            + field(9, opset(1, domain: domain)) + text(10, domain)
     }
 
     static func model(
         _ graph: [UInt8], producer: String = "", opsets: [[UInt8]] = [opset(18)], functions: [[UInt8]] = [],
         more: [UInt8] = []
     ) -> [UInt8] {
-        number(1, 9) + (producer.isEmpty ? [] : text(2, producer)) + bytes(7, graph) + opsets.flatMap { bytes(8, $0) }
-            + functions.flatMap { bytes(25, $0) } + more
+        number(1, 9) + (producer.isEmpty ? [] : text(2, producer)) + field(7, graph) + opsets.flatMap { field(8, $0) }
+            + functions.flatMap { field(25, $0) } + more
     }
 
     /// y = operation(x), both floats of the given shape.

@@ -1,5 +1,6 @@
 // Files by hand: what is walked through, and what the runtime never gets to see. No runtime is needed here.
 import Memory
+import TestSupport
 import Testing
 
 @testable import ONNX
@@ -10,10 +11,10 @@ private let frame: [FileRow] = [
     .init("a plain model", M.unary(), nil), .init("nothing", [], .empty),
     .init("text", Array("This is no model.".utf8), .notONNX("wireType(4, field: 10)")),
     .init("cut short", M.unary().dropLast(3), .truncated), .init("no graph", M.number(1, 9), .noGraph),
-    .init("two graphs", M.unary() + M.bytes(7, M.graph(nodes: [])), .repeated("a graph")),
+    .init("two graphs", M.unary() + field(7, M.graph(nodes: [])), .repeated("a graph")),
     .init("a graph that is a number", M.number(7, 1), .notONNX("expected(Protobuf.WireType.bytes, field: 7)")),
-    .init("unknown fields", M.unary() + M.text(99, "later"), nil),
-    .init("a broken training graph", M.unary() + M.bytes(20, M.bytes(1, [0xff])), .truncated),
+    .init("unknown fields", M.unary() + text(99, "later"), nil),
+    .init("a broken training graph", M.unary() + field(20, field(1, [0xff])), .truncated),
     .init("opset 0", M.model(M.graph(nodes: []), opsets: [M.opset(0)]), .opset(0, domain: "")),
     .init("opset -1", M.model(M.graph(nodes: []), opsets: [M.opset(-1)]), .opset(-1, domain: "")),
     .init("opset 101", M.model(M.graph(nodes: []), opsets: [M.opset(101, domain: "a.b")]), .opset(101, domain: "a.b")),
@@ -30,15 +31,15 @@ private let frame: [FileRow] = [
 ]
 
 private let names: [FileRow] = [
-    .init("a line break in a node", model(node: M.node("Neg", ["x"], ["y"]) + M.text(3, "a\nb")), nameError("a node")),
+    .init("a line break in a node", model(node: M.node("Neg", ["x"], ["y"]) + text(3, "a\nb")), nameError("a node")),
     .init("NUL in a value", model(node: M.node("Neg", ["x\0"], ["y"])), nameError("a value")),
     .init("NUL in an input", M.model(M.graph(nodes: [], inputs: [M.value("x\0y", 1, nil)])), nameError(ofInput)),
     .init(
         "an escape in an input", M.model(M.graph(nodes: [], inputs: [M.value("\u{1b}[2J", 1, nil)])), nameError(ofInput)
     ),
     .init("C1 control", M.model(M.graph(nodes: [], outputs: [M.value("\u{85}", 1, nil)])), nameError(ofInput)),
-    .init("no UTF-8", model(node: M.bytes(1, [0xff])), nameError("a value")),
-    .init("a long name", model(node: M.text(4, String(repeating: "n", count: 4097))), nameError("an operator")),
+    .init("no UTF-8", model(node: field(1, [0xff])), nameError("a value")),
+    .init("a long name", model(node: text(4, String(repeating: "n", count: 4097))), nameError("an operator")),
     .init("ñandú", M.model(M.graph(nodes: [], inputs: [M.value("ñandú/日本:0 ", 1, nil)])), nil),
     .init("a tensor", model(tensor: M.tensor("a\tb", 1, [], raw: [0, 0, 0, 0])), nameError("a tensor")),
 ]
@@ -53,7 +54,7 @@ private func nested(_ levels: Int) -> [UInt8] {
 }
 
 private func sequences(_ levels: Int) -> [UInt8] {
-    let type = (0..<levels).reduce(M.tensorType(1, nil)) { type, _ in M.bytes(4, M.bytes(1, type)) }
+    let type = (0..<levels).reduce(M.tensorType(1, nil)) { type, _ in field(4, field(1, type)) }
     return M.model(M.graph(nodes: [], inputs: [M.value("x", type)]))
 }
 
@@ -89,7 +90,7 @@ private let structure: [FileRow] = [
         M.model(M.graph(nodes: []), functions: .init(repeating: M.function("f", domain: "d", nodes: []), count: 2)),
         .repeated("a function")),
     .init(
-        "a type twice", M.model(M.graph(nodes: [], inputs: [M.value("x", 1, nil) + M.bytes(2, M.tensorType(1, nil))])),
+        "a type twice", M.model(M.graph(nodes: [], inputs: [M.value("x", 1, nil) + field(2, M.tensorType(1, nil))])),
         .repeated("a value's type")),
     .init(
         "65 dimensions of an input",
@@ -121,13 +122,13 @@ func files(row: FileRow) { row.walk() }
 
 @Test(arguments: ["breast_cancer/1", "breast_cancer/2", "digits/1", "diabetes/1", "tickets/1", "casts/1", "echo/1"])
 func fixturesPass(name: String) throws {
-    #expect(try check(fixture("models/\(name)/model.onnx")) == ModelFileFacts())
+    #expect(try check(Fixtures.bytes("models/\(name)/model.onnx")) == ModelFileFacts())
 }
 
 /// Whatever becomes of a file, the walk ends with an answer: cut short, and with a byte changed.
 @Test(arguments: [("echo/1", 1), ("casts/1", 61), ("tickets/1", 61)])
 func damageNeverTraps(name: String, step: Int) throws {
-    let file = try fixture("models/\(name)/model.onnx")
+    let file = try Fixtures.bytes("models/\(name)/model.onnx")
     for index in stride(from: 0, to: file.count, by: step) {
         _ = try? check(Array(file[..<index]))
         for change: UInt8 in [0x01, 0x80, 0xff, 0x07] {

@@ -3,9 +3,10 @@ import Memory
 import OpenInference
 import Protobuf
 import Tensors
+import TestSupport
 import Testing
 
-@Test(arguments: Golden.calls)
+@Test(arguments: Golden.calls(of: .inference))
 func answersAreWhatProtobufWrites(row: Golden.Row) throws {
     var arena = Arena(bytesMax: 1 << 20)
     let call = try ModelInferRequest.decode(arena.copy(Array(row.request)), in: &arena)
@@ -16,11 +17,12 @@ func answersAreWhatProtobufWrites(row: Golden.Row) throws {
 
 /// Typed and raw requests of the same values are the same call.
 @Test func typedContentsAreTheRawBytes() throws {
+    let calls = Golden.calls(of: .inference)
     var pairs = 0
     for type in ElementType.allCases {
         var arena = Arena(bytesMax: 1 << 20)
-        guard let typed = Golden.calls.first(where: { $0.name == "\(type.name) typed" }) else { continue }
-        let raw = try #require(Golden.calls.first { $0.name == "\(type.name) raw" })
+        guard let typed = calls.first(where: { $0.name == "\(type.name) typed" }) else { continue }
+        let raw = try #require(calls.first { $0.name == "\(type.name) raw" })
         let typedCall = try ModelInferRequest.decode(arena.copy(Array(typed.request)), in: &arena)
         let rawCall = try ModelInferRequest.decode(arena.copy(Array(raw.request)), in: &arena)
         #expect(typedCall.inputs[0].content == rawCall.inputs[0].content, "\(type)")
@@ -30,7 +32,7 @@ func answersAreWhatProtobufWrites(row: Golden.Row) throws {
     #expect(pairs == 12)
 }
 
-@Test(arguments: Golden.calls)
+@Test(arguments: Golden.calls(of: .inference))
 func spoiledMessagesAreErrorsOrCalls(row: Golden.Row) throws {
     var arena = Arena(bytesMax: 1 << 20)
     try spoiled(Array(row.request), seed: 9) { bytes in
@@ -41,7 +43,7 @@ func spoiledMessagesAreErrorsOrCalls(row: Golden.Row) throws {
             for index in call.inputs.indices { _ = try? call.inputs[index].check() }
             _ = try? ModelInferResponse.encode(answer(call, in: &arena), headroom: 5, in: &arena)
         } catch {
-            #expect(!error.sentence.isEmpty && error.sentence.utf8.count < 1500)
+            #expect(!error.sentence.isEmpty && error.sentence.utf8.count < 1500, "\(bytes)")
         }
         _ = try? ModelReference.decode(view)
         _ = try? EmptyRequest.decode(view)
@@ -52,7 +54,7 @@ func spoiledMessagesAreErrorsOrCalls(row: Golden.Row) throws {
 func largeContentsStayWhereTheyLie(name: String) throws {
     var kept = Arena(bytesMax: 1 << 20)
     var arena = Arena(bytesMax: 1 << 20)
-    let row = try #require(Golden.calls.first { $0.name == name })
+    let row = try #require(Golden.calls(of: .inference).first { $0.name == name })
     let call = try ModelInferRequest.decode(kept.copy(Array(row.request)), in: &arena)
     #expect(arena.bytesUsed <= 1024)
     var writer = try ModelInferResponse.encode(answer(call, in: &arena), headroom: 5, in: &arena)
@@ -64,7 +66,7 @@ func largeContentsStayWhereTheyLie(name: String) throws {
 /// FP16 has no typed contents, so that one of it makes the whole answer raw.
 @Test func aTypedAnswerWithHalfFloatsIsRaw() throws {
     var arena = Arena(bytesMax: 1 << 20)
-    let row = try #require(Golden.calls.first { $0.name == "FP16 raw" })
+    let row = try #require(Golden.calls(of: .inference).first { $0.name == "FP16 raw" })
     var call = try ModelInferRequest.decode(arena.copy(Array(row.request)), in: &arena)
     call.form = .typed
     let response = try ModelInferResponse.encode(answer(call, in: &arena), headroom: 5, in: &arena)
@@ -116,21 +118,14 @@ func largeContentsStayWhereTheyLie(name: String) throws {
 @Test(arguments: ["three inputs, hints", "INT64 typed", "BYTES typed", "unpacked, merged, unknown"])
 func anArenaThatIsFull(name: String) throws {
     var kept = Arena(bytesMax: 1 << 16)
-    let row = try #require(Golden.calls.first { $0.name == name })
+    let row = try #require(Golden.calls(of: .inference).first { $0.name == name })
     let view = try kept.copy(Array(row.request))
-    var refusals = 0
-    for bytes in stride(from: 1, to: 4096, by: 7) {
-        var arena = Arena(firstChunkBytes: 1, bytesMax: bytes)
-        do {
-            let call = try ModelInferRequest.decode(view, in: &arena)
-            _ = try ModelInferResponse.encode(answer(call, in: &arena), headroom: 5, in: &arena)
-        } catch let error as OpenInferenceError {
-            #expect(error == .arena(ArenaFull(bytesMax: bytes)))
-            refusals += 1
-        } catch {
-            #expect(error as? ArenaFull == ArenaFull(bytesMax: bytes))
-            refusals += 1
-        }
+    let errors = errorsInSmallArenas { arena in
+        let call = try ModelInferRequest.decode(view, in: &arena)
+        _ = try ModelInferResponse.encode(answer(call, in: &arena), headroom: 5, in: &arena)
     }
-    #expect(refusals > 10 && refusals < 4096 / 7)
+    for (full, error) in errors {
+        #expect(error as? OpenInferenceError == .arena(full) || error as? ArenaFull == full, "\(error)")
+    }
+    #expect(errors.count > 10 && errors.count < 4096 / 7)
 }

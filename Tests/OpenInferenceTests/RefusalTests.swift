@@ -3,20 +3,8 @@ import Memory
 import OpenInference
 import Protobuf
 import Tensors
+import TestSupport
 import Testing
-
-/// A length-delimited field.
-private func field(_ number: UInt8, _ content: [UInt8]) -> [UInt8] {
-    var bytes = [number << 3 | 2]
-    var rest = content.count
-    while rest > 127 {
-        bytes.append(UInt8(rest & 127) | 128)
-        rest >>= 7
-    }
-    return bytes + [UInt8(rest)] + content
-}
-
-private func text(_ number: UInt8, _ text: String) -> [UInt8] { field(number, Array(text.utf8)) }
 
 /// An input `x` of one dimension.
 private func input(_ datatype: String, _ elements: UInt8 = 1, contents: [UInt8]? = nil) -> [UInt8] {
@@ -24,52 +12,40 @@ private func input(_ datatype: String, _ elements: UInt8 = 1, contents: [UInt8]?
 }
 
 /// An entry of a map of parameters whose value is `value`, an `InferParameter`.
-private func parameter(_ number: UInt8, _ key: String, _ value: [UInt8]) -> [UInt8] {
+private func parameter(_ number: Int, _ key: String, _ value: [UInt8]) -> [UInt8] {
     field(number, text(1, key) + field(2, value))
 }
 
 private let model = text(1, "rf")
-private let raw = field(7, [0, 0, 0, 0])
+private let zero = field(7, [0, 0, 0, 0])
 private let yes: [UInt8] = [1 << 3, 1]
 private let one: [UInt8] = [2 << 3, 1]
 
-struct RefusedRow: CustomTestStringConvertible, Sendable {
-    let testDescription: String
-    let message: [UInt8]
-    let error: OpenInferenceError
-    let sentence: String?
-
-    init(_ description: String, _ message: [UInt8], _ error: OpenInferenceError, _ sentence: String? = nil) {
-        testDescription = description
-        self.message = message
-        self.error = error
-        self.sentence = sentence
-    }
-}
+typealias RefusedRow = RefusedMessage<OpenInferenceError>
 
 private let refusedForms = [
     RefusedRow("nothing", [], .noModel, "the request names no model; model_name must be given"),
     RefusedRow("truncated", [0x0a, 5, 1], .wire(.truncated)),
     RefusedRow("no UTF-8", field(1, [0xff]), .wire(.notUTF8(field: 1))),
     RefusedRow(
-        "unknown datatype", model + input("FLOAT") + raw, .unknownDatatype("FLOAT", tensor: "x"),
+        "unknown datatype", model + input("FLOAT") + zero, .unknownDatatype("FLOAT", tensor: "x"),
         """
         tensor "x" has datatype "FLOAT"; allowed are BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, \
         FP16, BF16, FP32, FP64 and BYTES
         """),
-    RefusedRow("no datatype", model + input("") + raw, .unknownDatatype("", tensor: "x")),
+    RefusedRow("no datatype", model + input("") + zero, .unknownDatatype("", tensor: "x")),
     RefusedRow(
-        "raw and typed", model + input("FP32", contents: field(6, [0, 0, 0, 0])) + raw, .rawAndTyped(tensor: "x"),
+        "raw and typed", model + input("FP32", contents: field(6, [0, 0, 0, 0])) + zero, .rawAndTyped(tensor: "x"),
         """
         tensor "x" has typed contents in a request with raw_input_contents; a request has either raw or typed contents
         """),
     RefusedRow(
-        "two raw for one input", model + input("FP32") + raw + raw, .rawCount(2, inputs: 1),
+        "two raw for one input", model + input("FP32") + zero + zero, .rawCount(2, inputs: 1),
         "raw_input_contents has 2 elements for 1 inputs; each input takes one"),
-    RefusedRow("one raw for two inputs", model + input("FP32") + input("FP32") + raw, .rawCount(1, inputs: 2)),
-    RefusedRow("raw for no input", model + raw, .rawCount(1, inputs: 0)),
+    RefusedRow("one raw for two inputs", model + input("FP32") + input("FP32") + zero, .rawCount(1, inputs: 2)),
+    RefusedRow("raw for no input", model + zero, .rawCount(1, inputs: 0)),
     RefusedRow(
-        "a thousand raw", model + input("FP32") + (0..<1000).flatMap { _ in raw }, .rawCount(1000, inputs: 1)),
+        "a thousand raw", model + input("FP32") + (0..<1000).flatMap { _ in zero }, .rawCount(1000, inputs: 1)),
     RefusedRow(
         "neither raw nor typed", model + input("FP32", 30), .noContents(tensor: "x", elements: 30),
         "tensor \"x\" has neither raw_input_contents nor typed contents; its shape takes 30 elements"),
@@ -81,7 +57,7 @@ private let refusedForms = [
         "a thousand dimensions", model + field(5, text(2, "FP32") + field(3, [UInt8](repeating: 1, count: 1000))),
         .tensor(.rankAbove(32, tensor: "", rank: 1000))),
     RefusedRow(
-        "a thousand inputs", model + (0..<1000).flatMap { _ in input("FP32") + raw },
+        "a thousand inputs", model + (0..<1000).flatMap { _ in input("FP32") + zero },
         .limit(CallLimitError(.inputs, 1000, max: 256)), "the call has 1000 inputs; at most 256 are allowed"),
     RefusedRow(
         "a thousand outputs", model + (0..<1000).flatMap { field(6, text(1, "o\($0)")) },
@@ -171,7 +147,7 @@ func refusals(row: RefusedRow) throws {
     let error = #expect(throws: OpenInferenceError.self) { try ModelInferRequest.decode(view, in: &arena) }
     #expect(error == row.error)
     if let sentence = row.sentence { #expect(error?.sentence == sentence) }
-    #expect(error?.isUnimplemented == refusedParameters.contains { $0.testDescription == row.testDescription })
+    #expect(error?.isUnimplemented == refusedParameters.contains { $0.description == row.description })
 }
 
 struct AcceptedRow: CustomTestStringConvertible, Sendable {
@@ -187,13 +163,13 @@ private let empty = input("FP32", 0)
     AcceptedRow(testDescription: "no elements, no contents", message: model + empty, contents: [[]], form: .typed),
     AcceptedRow(testDescription: "no elements, raw", message: model + empty + field(7, []), contents: [[]]),
     AcceptedRow(
-        testDescription: "raw for those with elements", message: model + empty + input("FP32") + empty + raw,
+        testDescription: "raw for those with elements", message: model + empty + input("FP32") + empty + zero,
         contents: [[], [0, 0, 0, 0], []]),
     AcceptedRow(
         testDescription: "typed for those with elements",
         message: model + empty + input("INT8", contents: field(2, [9])), contents: [[], [9]], form: .typed),
     AcceptedRow(
-        testDescription: "empty contents beside raw", message: model + input("FP32", contents: []) + raw,
+        testDescription: "empty contents beside raw", message: model + input("FP32", contents: []) + zero,
         contents: [[0, 0, 0, 0]]),
     AcceptedRow(
         testDescription: "another type's field, empty",

@@ -3,6 +3,7 @@
 import Memory
 import PredictionAPI
 import Protobuf
+import TestSupport
 import Testing
 
 private func request(_ change: (inout ControlRequest) -> Void) -> ControlRequest {
@@ -261,7 +262,7 @@ func requestsThatCannotBe(bytes: [UInt8], error: PredictionDecodeError) throws {
                 try decode(view, &arena)
                 values += 1
             } catch let error as PredictionDecodeError {
-                #expect(!error.sentence.isEmpty && error.sentence.utf8.count < 1500)
+                #expect(!error.sentence.isEmpty && error.sentence.utf8.count < 1500, "\(bytes)")
                 errors += 1
             }
         }

@@ -3,6 +3,7 @@ import Memory
 import PredictionAPI
 import Protobuf
 import Tensors
+import TestSupport
 import Testing
 
 private let models = [
@@ -101,7 +102,7 @@ private let goldenBytes: [UInt8] = {
             let list = try ListModelsResponse.decode(view)
             _ = try? ListModelsResponse.encode(list, headroom: 5, in: &arena)
         } catch {
-            #expect(!error.sentence.isEmpty && error.sentence.utf8.count < 1500)
+            #expect(!error.sentence.isEmpty && error.sentence.utf8.count < 1500, "\(bytes)")
         }
     }
 }

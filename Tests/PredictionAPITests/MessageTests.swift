@@ -3,9 +3,10 @@ import Memory
 import PredictionAPI
 import Protobuf
 import Tensors
+import TestSupport
 import Testing
 
-@Test(arguments: Golden.calls)
+@Test(arguments: Golden.calls(of: .prediction))
 func requestsComeBackAsTheyWere(row: Golden.Row) throws {
     var arena = Arena(bytesMax: 1 << 20)
     let call = try PredictRequest.decode(arena.copy(Array(row.request)), in: &arena)
@@ -13,7 +14,7 @@ func requestsComeBackAsTheyWere(row: Golden.Row) throws {
     #expect(try message(again, headroom: 5, in: &arena) == Array(row.canonical ?? row.request))
 }
 
-@Test(arguments: Golden.calls)
+@Test(arguments: Golden.calls(of: .prediction))
 func answersAreWhatProtobufWrites(row: Golden.Row) throws {
     var arena = Arena(bytesMax: 1 << 20)
     let call = try PredictRequest.decode(arena.copy(Array(row.request)), in: &arena)
@@ -38,7 +39,7 @@ func answersNameTheirCommit(epoch: UInt64) throws {
     #expect(before == Array(bytes.prefix(before.count)) && (bytes.count == before.count) == (epoch == 0))
 }
 
-@Test(arguments: Golden.calls)
+@Test(arguments: Golden.calls(of: .prediction))
 func decodingCopiesNoContent(row: Golden.Row) throws {
     var kept = Arena(bytesMax: 1 << 20)
     var arena = Arena(bytesMax: 1 << 20)
@@ -47,7 +48,7 @@ func decodingCopiesNoContent(row: Golden.Row) throws {
     #expect(arena.bytesUsed <= 1024)
 }
 
-@Test(arguments: Golden.calls)
+@Test(arguments: Golden.calls(of: .prediction))
 func spoiledMessagesAreErrorsOrCalls(row: Golden.Row) throws {
     var arena = Arena(bytesMax: 1 << 20)
     try spoiled(Array(row.request), seed: 7) { bytes in
@@ -58,7 +59,7 @@ func spoiledMessagesAreErrorsOrCalls(row: Golden.Row) throws {
             for index in call.inputs.indices { _ = try? call.inputs[index].check() }
             _ = try? PredictResponse.encode(answer(call, in: &arena), headroom: 5, in: &arena)
         } catch {
-            #expect(!error.sentence.isEmpty && error.sentence.utf8.count < 1500)
+            #expect(!error.sentence.isEmpty && error.sentence.utf8.count < 1500, "\(bytes)")
         }
     }
     try spoiled(Array(row.response), seed: 8) { bytes in
@@ -111,7 +112,7 @@ func manyResultsInOneMessage(referenceBytesMin: Int) throws {
 
 @Test func largeOutputsAreReferencedWhereTheyLie() throws {
     var arena = Arena(bytesMax: 1 << 20)
-    let row = try #require(Golden.calls.first { $0.name == "by reference" })
+    let row = try #require(Golden.calls(of: .prediction).first { $0.name == "by reference" })
     let call = try PredictRequest.decode(arena.copy(Array(row.request)), in: &arena)
     var writer = try PredictResponse.encode(answer(call, in: &arena), headroom: 5, in: &arena)
     let pieces = try writer.finish(in: &arena) { _, _ in }

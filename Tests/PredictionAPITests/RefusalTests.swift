@@ -3,37 +3,13 @@ import Memory
 import PredictionAPI
 import Protobuf
 import Tensors
+import TestSupport
 import Testing
-
-/// A length-delimited field.
-private func field(_ number: UInt8, _ content: [UInt8]) -> [UInt8] {
-    var bytes = [number << 3 | 2]
-    var rest = content.count
-    while rest > 127 {
-        bytes.append(UInt8(rest & 127) | 128)
-        rest >>= 7
-    }
-    return bytes + [UInt8(rest)] + content
-}
-
-private func text(_ number: UInt8, _ text: String) -> [UInt8] { field(number, Array(text.utf8)) }
 
 private let model = field(1, text(1, "rf"))
 private let x = text(1, "x")
 
-struct RefusedRow: CustomTestStringConvertible, Sendable {
-    let testDescription: String
-    let message: [UInt8]
-    let error: PredictionDecodeError
-    let sentence: String?
-
-    init(_ description: String, _ message: [UInt8], _ error: PredictionDecodeError, _ sentence: String? = nil) {
-        testDescription = description
-        self.message = message
-        self.error = error
-        self.sentence = sentence
-    }
-}
+typealias RefusedRow = RefusedMessage<PredictionDecodeError>
 
 private let refused = [
     RefusedRow("nothing", [], .noModel, "the request names no model; model.name must be given"),
@@ -117,21 +93,14 @@ func refusals(row: RefusedRow) throws {
 /// The arena fails at the first byte, then at the second, …: always an error with a type, never a crash.
 @Test func anArenaThatIsFull() throws {
     var kept = Arena(bytesMax: 1 << 16)
-    let row = try #require(Golden.calls.first { $0.name == "everything" })
+    let row = try #require(Golden.calls(of: .prediction).first { $0.name == "everything" })
     let view = try kept.copy(Array(row.request))
-    var refusals = 0
-    for bytes in stride(from: 1, to: 4096, by: 7) {
-        var arena = Arena(firstChunkBytes: 1, bytesMax: bytes)
-        do {
-            let call = try PredictRequest.decode(view, in: &arena)
-            _ = try PredictResponse.encode(answer(call, in: &arena), headroom: 5, in: &arena)
-        } catch let error as PredictionDecodeError {
-            #expect(error == .arena(ArenaFull(bytesMax: bytes)))
-            refusals += 1
-        } catch {
-            #expect(error as? ArenaFull == ArenaFull(bytesMax: bytes))
-            refusals += 1
-        }
+    let errors = errorsInSmallArenas { arena in
+        let call = try PredictRequest.decode(view, in: &arena)
+        _ = try PredictResponse.encode(answer(call, in: &arena), headroom: 5, in: &arena)
     }
-    #expect(refusals > 10 && refusals < 4096 / 7)
+    for (full, error) in errors {
+        #expect(error as? PredictionDecodeError == .arena(full) || error as? ArenaFull == full, "\(error)")
+    }
+    #expect(errors.count > 10 && errors.count < 4096 / 7)
 }

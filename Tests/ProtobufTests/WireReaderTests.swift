@@ -1,6 +1,7 @@
 // Enters: bytes, sound and spoilt. Leaves: fields, or which rule they break.
 import Memory
 import Protobuf
+import TestSupport
 import Testing
 
 /// One field, read back: what each way of reading it gives.
@@ -26,7 +27,7 @@ private func read(_ message: [UInt8]) -> Result<[Field], WireError> {
                 }
             fields.append(Field(number: field.number, type: field.type, value: value))
         }
-        #expect(reader.isAtEnd)
+        #expect(reader.isAtEnd, "\(message)")
         return .success(fields)
     } catch {
         return .failure(error)
@@ -95,11 +96,9 @@ func fields(row: Int) {
 
 /// Whatever the bytes are, reading ends with fields or an error.
 @Test func noiseNeverTraps() {
-    var random = SystemRandomNumberGenerator()
-    for _ in 0..<20_000 {
-        let message = (0..<Int.random(in: 0...40, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random)
-        }
-        _ = read(message)
+    for seed in 1...20_000 as ClosedRange<UInt64> {
+        var random = SplitMix(seed: seed)
+        _ = read(random.bytes(random.below(41)))
     }
 }
 
@@ -169,6 +168,43 @@ private enum Stop: Error { case here }
         Issue.record("no error")
     } catch {
         if case .wire = error { Issue.record("\(error)") }
+    }
+}
+
+enum ReadError: MessageError, Equatable {
+    case wire(WireError)
+    case arena(ArenaFull)
+}
+
+@Test func numbersUpToABound() throws {
+    let ones = nines + [1]
+    let rows: [(message: [UInt8], before: [Int64], list: [Int64], count: Int)] = [
+        ([0x08, 7], [], [7], 1), ([0x0a, 0], [], [], 0), ([0x0a, 13, 1, 0x96, 0x01] + ones, [], [1, 150, -1], 3),
+        ([0x0a, 4, 1, 2, 3, 4], [9], [9, 1, 2], 4), ([0x08, 7], [9, 9, 9], [9, 9, 9], 1),
+        ([0x0a, 127] + [UInt8](repeating: 1, count: 127), [], [1, 1, 1], 127),
+    ]
+    for row in rows {
+        var arena = Arena(bytesMax: 4096)
+        var list = List<Int64>()
+        for number in row.before { try list.append(number, in: &arena) }
+        let field = try only(row.message, in: &arena)
+        let count = try field.append(to: &list, countMax: 3, in: &arena, throwing: ReadError.self)
+        #expect(count == row.count && list.array == row.list, "\(row.message)")
+    }
+}
+
+@Test(
+    arguments: [
+        ([0x0a, 2, 1, 0x96], 4096, .wire(.truncated)), ([0x0d, 0, 0, 0, 0], 4096, .wire(.expected(.varint, field: 1))),
+        ([0x0a, 1, 1], 8, .arena(ArenaFull(bytesMax: 8))),
+    ] as [([UInt8], Int, ReadError)])
+func numbersThatAreRefused(message: [UInt8], arenaBytesMax: Int, error: ReadError) throws {
+    var kept = Arena(bytesMax: 4096)
+    let field = try only(message, in: &kept)
+    #expect(throws: error) {
+        var arena = Arena(firstChunkBytes: 8, bytesMax: arenaBytesMax)
+        var list = List<Int64>()
+        _ = try field.append(to: &list, countMax: 3, in: &arena, throwing: ReadError.self)
     }
 }
 

@@ -1,6 +1,7 @@
 // Enters: fields. Leaves: messages, compared with bytes written by hand and read back.
 import Memory
 import Protobuf
+import TestSupport
 import Testing
 
 /// What `body` writes, as one run of bytes; checks that the pieces are as long as the writer says.
@@ -21,10 +22,6 @@ private func written(
     #expect(whole.count == count)
     #expect(whole.prefix(headroom).allSatisfy { $0 == 0xee })
     return Array(whole.dropFirst(headroom))
-}
-
-private func varint(_ value: Int) -> [UInt8] {
-    value < 128 ? [UInt8(value)] : [UInt8(value & 127) | 128] + varint(value >> 7)
 }
 
 @Test func scalars() throws {

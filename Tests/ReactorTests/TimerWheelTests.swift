@@ -1,18 +1,9 @@
 // Enters: keys and times, from a seed. Leaves: each key once, in its tick or the next, under virtual time.
+import Memory
+import TestSupport
 import Testing
 
 @testable import Reactor
-
-/// Numerical Recipes' generator: the same numbers at each run.
-private struct Linear: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return state >> 33
-    }
-
-    mutating func below(_ bound: Int64) -> Int64 { Int64(next() % UInt64(max(1, bound))) }
-}
 
 private let tick = TimerWheel.tickNanoseconds
 
@@ -30,8 +21,8 @@ private struct NaiveWheel {
 
 @Test func againstAListUnderSeeds() {
     for seed in 1...20 as ClosedRange<UInt64> {
-        var random = Linear(state: seed)
-        var now = random.below(1_000_000_000_000)
+        var random = SplitMix(seed: seed)
+        var now: Int64 = random.below(1_000_000_000_000)
         var wheel = TimerWheel(now: now)
         var naive = NaiveWheel()
         var nextKey: UInt64 = 0
@@ -40,7 +31,7 @@ private struct NaiveWheel {
             case 0, 1:
                 // From the past to two turns of the wheel ahead; some in hours.
                 let spans: [Int64] = [tick, 100 * tick, 1024 * tick, 3000 * tick, 3_600_000_000_000]
-                let time = now - tick + random.below(spans[Int(random.below(5))])
+                let time = now - tick + random.below(spans[random.below(5)])
                 wheel.add(nextKey, at: time)
                 // What is past is told in the tick after the one in which it was asked for.
                 naive.waiting[nextKey] = max(time, now - now % tick)
@@ -130,7 +121,7 @@ func howLongAPollerMaySleep(now: Int64, time: Int64, milliseconds: Int32) {
 /// Sleeping as it says never makes a key late, and always comes to an end.
 @Test func sleepingAsToldMeetsEveryTime() {
     for seed in 1...20 as ClosedRange<UInt64> {
-        var random = Linear(state: seed)
+        var random = SplitMix(seed: seed)
         var now: Int64 = random.below(tick * 5)
         var wheel = TimerWheel(now: now)
         var times: [UInt64: Int64] = [:]
@@ -172,7 +163,7 @@ func howLongAPollerMaySleep(now: Int64, time: Int64, milliseconds: Int32) {
 
 /// Who sleeps for minutes costs a look every two seconds, however many they are; and comes in time all the same.
 @Test func thousandsThatSleepForMinutes() {
-    var random = Linear(state: 11)
+    var random = SplitMix(seed: 11)
     var now: Int64 = 77 * tick
     var wheel = TimerWheel(now: now)
     var times: [UInt64: Int64] = [:]

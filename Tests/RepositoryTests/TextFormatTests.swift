@@ -1,4 +1,6 @@
 // Enters: text format, right and wrong. Leaves: fields with their lines, or the line that is wrong.
+import Memory
+import TestSupport
 import Testing
 
 @testable import Repository
@@ -63,19 +65,15 @@ func whatIsRefused(text: String, line: Int, sentence: String) {
     let sound = Array(
         "name: \"m\" # c\ninput [ { name: 'x' data_type: TYPE_FP32 dims: [ -1, 4 ] } ]\nversion_policy: { all {} }".utf8
     )
-    var state: UInt64 = 7
-    func random(_ bound: Int) -> Int {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return Int(state >> 33) % bound
-    }
-    for _ in 0..<3000 {
+    for seed in 1...3000 as ClosedRange<UInt64> {
+        var random = SplitMix(seed: seed)
         var bytes = sound
-        for _ in 0...random(4) {
-            let place = random(bytes.count)
-            switch random(3) {
-            case 0: bytes[place] = UInt8(random(256))
+        for _ in 0...random.below(4) {
+            let place = random.below(bytes.count)
+            switch random.below(3) {
+            case 0: bytes[place] = random.byte()
             case 1: bytes.remove(at: place)
-            default: bytes.insert(Array("{}[]<>\"'\\:#,-\n0x".utf8)[random(16)], at: place)
+            default: bytes.insert(Array("{}[]<>\"'\\:#,-\n0x".utf8)[random.below(16)], at: place)
             }
         }
         _ = try? ModelConfiguration(triton: bytes, model: "m", file: "m/config.pbtxt")

@@ -1,42 +1,24 @@
 // Enters: two versions' answers, and what was expected. Leaves: what is counted of them, row by row.
 import Memory
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Rollout
 
-/// An output of a call.
-struct Output: Sendable {
-    var name: String
-    var type: ElementType
-    var shape: [Int64]
-    var bytes: [UInt8]
-
-    init(_ name: String, _ type: ElementType, _ shape: [Int64], _ bytes: [UInt8]) {
-        (self.name, self.type, self.shape, self.bytes) = (name, type, shape, bytes)
-    }
-
-    func tensor(in arena: inout Arena) throws -> Tensor {
-        try NamedTensor(name: name, type: type, shape: shape, content: bytes).tensor(in: &arena)
-    }
+private func floats(_ values: [Float], _ shape: [Int64], _ name: String = "y") -> Value {
+    Value(name, shape, floats: values)
 }
-
-private func floats(_ values: [Float], _ shape: [Int64], _ name: String = "y") -> Output {
-    Output(name, .float32, shape, values.flatMap { value in bytes(UInt64(value.bitPattern), 4) })
+private func wholes(_ values: [Int64], _ shape: [Int64]? = nil, _ name: String = "y") -> Value {
+    Value(name, .int64, shape ?? [Int64(values.count)], raw(values))
 }
-private func wholes(_ values: [Int64], _ shape: [Int64]? = nil, _ name: String = "y") -> Output {
-    Output(name, .int64, shape ?? [Int64(values.count)], values.flatMap { bytes(UInt64(bitPattern: $0), 8) })
+private func texts(_ values: [String], _ name: String = "y") -> Value {
+    Value(name, .bytes, [Int64(values.count)], raw(texts: values))
 }
-private func texts(_ values: [String], _ name: String = "y") -> Output {
-    Output(name, .bytes, [Int64(values.count)], values.flatMap { bytes(UInt64($0.utf8.count), 4) + Array($0.utf8) })
-}
-private func truths(_ values: [UInt8]) -> Output { Output("y", .bool, [Int64(values.count)], values) }
-private func bytes(_ word: UInt64, _ count: Int) -> [UInt8] {
-    (0..<count).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) }
-}
+private func truths(_ values: [UInt8]) -> Value { Value("y", .bool, [Int64(values.count)], values) }
 
 private func evaluate(
-    _ first: [Output], _ second: [Output], rows: Int, expected: Output? = nil, output: String? = nil,
+    _ first: [Value], _ second: [Value], rows: Int, expected: Value? = nil, output: String? = nil,
     into evaluation: inout Evaluation
 ) throws {
     var arena = Arena(bytesMax: 1 << 16)
@@ -48,7 +30,7 @@ private func evaluate(
 }
 
 private func evaluate(
-    _ first: [Output], _ second: [Output], rows: Int, expected: Output? = nil, output: String? = nil
+    _ first: [Value], _ second: [Value], rows: Int, expected: Value? = nil, output: String? = nil
 ) throws -> Evaluation {
     var evaluation = Evaluation()
     try evaluate(first, second, rows: rows, expected: expected, output: output, into: &evaluation)
@@ -57,8 +39,8 @@ private func evaluate(
 
 struct DecisionRow: Sendable, CustomTestStringConvertible {
     var testDescription: String
-    var first: [Output]
-    var second: [Output]
+    var first: [Value]
+    var second: [Value]
     var rows: Int
     var disagreeing: Int
     /// How many numbers are measured, and the largest difference.
@@ -131,9 +113,9 @@ func decisions(row: DecisionRow) throws {
 
 struct ScoreRow: Sendable, CustomTestStringConvertible {
     var testDescription: String
-    var first: [Output]
-    var second: [Output]
-    var expected: Output
+    var first: [Value]
+    var second: [Value]
+    var expected: Value
     var output: String?
     var right: (first: Int, second: Int)
     var only: (first: Int, second: Int)
@@ -198,8 +180,8 @@ func decisionsAgainstWhatWasExpected(row: ScoreRow) throws {
         ([floats([1, 2], [2])], [], nil, "only the first version has the output \"y\""),
         ([], [floats([1, 2], [2])], nil, "only the second version has the output \"y\""),
         ([floats([1, 2, 3], [3])], [floats([1, 2, 3], [3])], nil, "has shape [3] for 2 rows"),
-    ] as [([Output], [Output], Output?, String)])
-func whatCannotBeCompared(first: [Output], second: [Output], expected: Output?, words: String) {
+    ] as [([Value], [Value], Value?, String)])
+func whatCannotBeCompared(first: [Value], second: [Value], expected: Value?, words: String) {
     let error = #expect(throws: EvaluationError.self) { try evaluate(first, second, rows: 2, expected: expected) }
     #expect(error?.sentence.contains(words) == true, "\(error?.sentence ?? "")")
 }

@@ -1,3 +1,4 @@
+import Memory
 import Testing
 
 @testable import Rollout
@@ -85,7 +86,7 @@ private let faults = [
 func faultsAreTakenBack(fault: Fault) {
     for seed in 0..<5 {
         let end = Simulation(fault.behaviour, policy: policy(500), perSecond: 2000, seed: UInt64(seed))
-        #expect(end.verdict.isFailure && end.badAnswers <= 250, "\(end)")
+        #expect(end.verdict.isFailure && end.badAnswers <= 250, "seed \(seed): \(end)")
     }
 }
 
@@ -106,7 +107,7 @@ func faultsAreTakenBack(fault: Fault) {
 @Test func whatIsWellGoesThroughAllSteps() {
     var judge = Judge(policy(10), now: 0)
     var (live, canary) = (Counts(), Counts())
-    var dice = Dice(seed: 1)
+    var dice = SplitMix(seed: 1)
     var verdicts: [Verdict] = []
     for tick in 0..<100 {
         let verdict = judge.look(now: Int64(tick), live: live, canary: canary)
@@ -139,7 +140,7 @@ func faultsAreTakenBack(fault: Fault) {
     both.notFinite = 0.1
     for seed in 0..<5 {
         let end = Simulation(both, live: both, policy: policy(), perSecond: 2000, seed: UInt64(seed))
-        #expect(end.verdict == .succeed, "\(end)")
+        #expect(end.verdict == .succeed, "seed \(seed): \(end)")
     }
 }
 

@@ -1,4 +1,6 @@
 // Enters: counts and gains. Leaves: what statsmodels and scipy say of them.
+import Memory
+import TestSupport
 import Testing
 
 @testable import Rollout
@@ -55,7 +57,7 @@ func bootstrap(row: GainsRow) throws {
 
 /// Of a true mean of 0.1 95 of a hundred intervals hold it; of 400 that is 380 ± 9 (two standard deviations).
 @Test func intervalsHoldTheMeanAsOftenAsTheySay() {
-    var dice = Dice(seed: 3)
+    var dice = SplitMix(seed: 3)
     let held = (0..<400).count { number in
         let gains = (0..<200).map { _ in 0.1 + dice.normal() }
         return PairedBootstrap.interval(of: gains, resamples: 400, seed: UInt64(number))?.contains(0.1) ?? false

@@ -1,25 +1,8 @@
 import Glibc
+import Memory
+import TestSupport
 
 @testable import Rollout
-
-/// A small seeded generator (SplitMix64).
-struct Dice {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
-    }
-
-    /// From 0 to 1.
-    mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
-
-    mutating func normal() -> Double { sqrt(-2 * log(max(unit(), 1e-300))) * cos(2 * .pi * unit()) }
-}
 
 /// How a version behaves.
 struct Behaviour {
@@ -42,26 +25,26 @@ struct Behaviour {
     /// It is well until so many calls.
     var after = 0
 
-    func call(_ dice: inout Dice, _ counts: inout Counts) -> Bool {
+    func call(_ dice: inout SplitMix, _ counts: inout Counts) -> Bool {
         counts.calls += 1
         let isWell = counts.calls <= after
         let plain = Behaviour()
         let way = isWell ? plain : self
-        if dice.unit() < way.failures {
+        if dice.fraction() < way.failures {
             counts.failed += 1
             counts.firstFailed += 1
             return !isWell
         }
-        if dice.unit() < way.refusals {
+        if dice.fraction() < way.refusals {
             counts.refused += 1
             counts.firstRefused += 1
             return !isWell
         }
         var milliseconds = way.latencyMilliseconds * exp(way.latencySpread * dice.normal())
-        if dice.unit() < way.slowShare { milliseconds += way.slowMilliseconds }
+        if dice.fraction() < way.slowShare { milliseconds += way.slowMilliseconds }
         counts.latency[Bins.latency(nanoseconds: Int64(milliseconds * 1e6))] += 1
-        counts.shapes[dice.unit() < way.otherShape ? 3 : 1] += 1
-        if dice.unit() < way.notFinite {
+        counts.shapes[dice.fraction() < way.otherShape ? 3 : 1] += 1
+        if dice.fraction() < way.notFinite {
             counts.notFinite += 1
         } else {
             counts.values[Bins.value(way.constant ?? way.mean + way.deviation * dice.normal())] += 1
@@ -79,7 +62,7 @@ struct Simulation {
     var step: Int
 
     init(_ canary: Behaviour, live: Behaviour = Behaviour(), policy: RolloutPolicy, perSecond: Int, seed: UInt64) {
-        var dice = Dice(seed: seed)
+        var dice = SplitMix(seed: seed)
         var judge = Judge(policy, now: 0)
         var (liveCounts, canaryCounts) = (Counts(), Counts())
         var bad = 0
@@ -88,7 +71,7 @@ struct Simulation {
         while true {
             tick += 1
             for _ in 0..<callsPerLook {
-                if dice.unit() * 100 < Double(judge.percent) {
+                if dice.fraction() * 100 < Double(judge.percent) {
                     if canary.call(&dice, &canaryCounts) { bad += 1 }
                 } else {
                     _ = live.call(&dice, &liveCounts)

@@ -1,5 +1,6 @@
 import Foundation
 import Memory
+import TestSupport
 import Testing
 
 @testable import ServerMetrics
@@ -91,9 +92,4 @@ import Testing
         let estimate = exp2((Double(times.firstExponent + place - 1) + part) / 8)
         #expect(abs(estimate / exact - 1) <= 0.05, "\(Self.samples[sample].name): \(estimate) for \(exact)")
     }
-}
-
-extension SplitMix {
-    /// Box and Muller's.
-    fileprivate mutating func normal() -> Double { (-2 * log(unit())).squareRoot() * cos(2 * .pi * unit()) }
 }

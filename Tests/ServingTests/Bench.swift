@@ -6,22 +6,12 @@ import Memory
 import ONNX
 import ServerMetrics
 import Tensors
+import TestSupport
 import Testing
 
 @testable import HTTP2
 @testable import Models
 @testable import Serving
-
-/// Numerical Recipes' generator: the same numbers at each run.
-struct Linear: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return state >> 33
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(max(1, bound))) }
-}
 
 /// Lines of a log, from any thread. Not a `Mutex`, whose futex the thread sanitizer does not see.
 final class Lines: @unchecked Sendable {
@@ -31,34 +21,8 @@ final class Lines: @unchecked Sendable {
     var list: [String] { lock.withLock { all } }
 }
 
-/// A tensor as arrays.
-struct Value: Equatable {
-    var name: String
-    var type: ElementType
-    var shape: [Int64]
-    var bytes: [UInt8]
-
-    init(_ name: String, _ type: ElementType, _ shape: [Int64], _ bytes: [UInt8]) {
-        (self.name, self.type, self.shape, self.bytes) = (name, type, shape, bytes)
-    }
-
-    init(_ name: String, _ shape: [Int64], floats: [Float]) {
-        self.init(name, .float32, shape, unsafe floats.withUnsafeBytes { unsafe Array($0) })
-    }
-
-    init(_ name: String, places: [Int64]) {
-        self.init(name, .int64, [Int64(places.count)], unsafe places.withUnsafeBytes { unsafe Array($0) })
-    }
-
-    init(_ tensor: Tensor) {
-        self.init(tensor.name.text, tensor.type, tensor.shape.array, tensor.content.array)
-    }
-
-    var floats: [Float] {
-        stride(from: 0, to: bytes.count, by: 4).map { start in
-            Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(bytes[start + $1]) << (8 * UInt32($1)) })
-        }
-    }
+extension Value {
+    init(_ name: String, places: [Int64]) { self.init(name, .int64, [Int64(places.count)], raw(places)) }
 }
 
 enum Engines {
@@ -71,9 +35,8 @@ enum Engines {
         }
     }
 
-    static func fixture(_ name: String, _ version: Int = 1, from file: String = #filePath) throws -> Engine {
-        let tests = URL(fileURLWithPath: file).deletingLastPathComponent().deletingLastPathComponent()
-        let file = try Data(contentsOf: tests.appending(path: "Fixtures/models/\(name)/\(version)/model.onnx"))
+    static func fixture(_ name: String, _ version: Int = 1) throws -> Engine {
+        let file = try Fixtures.bytes("models/\(name)/\(version)/model.onnx")
         return try unsafe file.withUnsafeBytes { (bytes) throws(LoadError) in
             guard let runtime = try? opened.get() else {
                 throw LoadError(sentence: "no runtime", log: "\(opened)")
@@ -149,14 +112,7 @@ final class Bench {
         exchanges.append(exchange)
         if isAbandoned { exchange.abandon() }
         var call = Call()
-        for value in values {
-            var shape = List<Int64>()
-            for dimension in value.shape { try shape.append(dimension, in: &exchange.arena) }
-            let tensor = Tensor(
-                name: try exchange.arena.copy(value.name), type: value.type, shape: shape,
-                content: try exchange.arena.copy(value.bytes))
-            try call.inputs.append(tensor, in: &exchange.arena)
-        }
+        for value in values { try call.inputs.append(value.tensor(in: &exchange.arena), in: &exchange.arena) }
         for output in outputs { try call.outputs.append(exchange.arena.copy(output), in: &exchange.arena) }
         let work = try servable.engine.check(call, in: &exchange.arena)
         let lease = try directory.catalog.lease(directory.catalog.entries[0].nameView, .live)

@@ -3,6 +3,7 @@ import Batching
 import Memory
 import ServerMetrics
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Serving

@@ -1,4 +1,6 @@
 // Enters: a connection's clocks, at virtual times. Leaves: what is to be done about it, and when to look again.
+import Memory
+import TestSupport
 import Testing
 
 @testable import Serving
@@ -153,11 +155,8 @@ func judgements(row: LifeRow) {
 
 /// Between two looks nothing is missed: who looks at `next` finds what is due then, and not before.
 @Test func whatIsDueIsDueAtNext() {
-    var state: UInt64 = 7
-    func random(_ bound: UInt64) -> Int64 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return Int64(state >> 33 % bound)
-    }
+    var generator = SplitMix(seed: 7)
+    func random(_ bound: Int64) -> Int64 { generator.below(bound) }
     for round in 0..<5000 {
         var life = Life(opened: 0, age: (1 + random(50)) * second)
         let now = random(40)
@@ -208,7 +207,7 @@ func judgements(row: LifeRow) {
 /// and what lies on the wheel for it does not multiply.
 @Test func looksDoNotMultiply() {
     for seed in 1...20 as ClosedRange<UInt64> {
-        var random = Linear(state: seed)
+        var random = SplitMix(seed: seed)
         var life = Life(opened: 0, age: 1_800 * second)
         var wheel: [Int64] = []
         var wanted: [Int64] = []

@@ -3,6 +3,7 @@ import Foundation
 import GRPC
 import Memory
 import Reflection
+import TestSupport
 import Testing
 
 @testable import Serving

@@ -1,6 +1,7 @@
 // Enters: heads of requests. Leaves: the call that each one begins, or why it is refused.
 import GRPC
 import Memory
+import TestSupport
 import Testing
 
 @testable import HTTP2

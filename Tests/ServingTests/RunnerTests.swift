@@ -3,6 +3,7 @@ import Batching
 import Memory
 import Reactor
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Serving
@@ -19,7 +20,7 @@ private func isSame(_ left: Outcome, _ right: Outcome) -> Bool {
     }
 }
 
-private func rows(of engine: String, _ count: Int, _ random: inout Linear) -> [Value] {
+private func rows(of engine: String, _ count: Int, _ random: inout SplitMix) -> [Value] {
     func floats(_ each: Int) -> [Float] { (0..<count * each).map { _ in Float(random.below(2000)) / 100 - 5 } }
     switch engine {
     case "breast_cancer": return [Value("X", [Int64(count), 30], floats: floats(30))]
@@ -36,7 +37,7 @@ func batchesAnswerAsSinglesDo(model: String) throws {
     let engine = try Engines.fixture(model)
     let (bench, single) = (Bench(engine), Bench(engine) { $0.rowsMax = 1 })
     bench.cheaperTogether()
-    var random = Linear(state: 5)
+    var random = SplitMix(seed: 5)
     for turn in 0..<40 {
         let calls = (0..<1 + random.below(12)).map { _ in rows(of: model, 1 + random.below(4), &random) }
         let together = bench.run(try calls.map { try bench.job($0) })

@@ -1,5 +1,6 @@
 // Enters: jobs, run by a runner. Leaves: what ModelStatistics would say of them.
 import OpenInference
+import TestSupport
 import Testing
 
 @testable import Serving

@@ -1,6 +1,7 @@
 // Enters: Tests/Fixtures/spans.json. Leaves: what OpenTelemetry's own code says of headers, ids and spans.
 import Foundation
 import Memory
+import TestSupport
 import Testing
 
 @testable import Spans
@@ -53,9 +54,8 @@ struct Golden: Decodable, Sendable {
     }
 
     static let all: Golden = {
-        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures/spans.json")
-        guard let golden = try? JSONDecoder().decode(Golden.self, from: Data(contentsOf: file)) else {
-            fatalError("no \(file.path): run make_spans.py")
+        guard let golden = try? JSONDecoder().decode(Golden.self, from: Fixtures.data("spans.json")) else {
+            fatalError("no Fixtures/spans.json: run make_spans.py")
         }
         return golden
     }()

@@ -122,5 +122,3 @@ extension TLSConnection {
         try seal(queue.view)
     }
 }
-
-func pattern(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) } }

@@ -1,4 +1,5 @@
 import Memory
+import TestSupport
 import Testing
 
 @testable import TLS
@@ -94,35 +95,20 @@ func whatIsNotTLS(text: String) throws {
 
 /// Whatever comes, and wherever it breaks: an error or a wait, and no plaintext.
 @Test func randomBytes() throws {
-    var generator = Seeded(state: 20_261_121)
+    var random = SplitMix(seed: 20_261_121)
     let context = try ServerContext(Pair.serverConfiguration())
     let client = try ClientContext(ClientContext.Configuration(authorityFile: Pair.authority))
     var plaintext = ByteQueue()
-    for _ in 0..<2000 {
+    for number in 0..<2000 {
         let server = try context.connection()
         let hello = try client.connection(to: "localhost")
         _ = try hello.open(.empty, into: &plaintext)
         var bytes = hello.ciphertext.view.array
-        for _ in 0..<Int.random(in: 1...4, using: &generator) {
-            bytes[Int.random(in: bytes.indices, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
-        }
+        for _ in 0...random.below(4) { bytes[random.below(bytes.count)] = random.byte() }
         var sent = ByteQueue()
         sent.append(bytes)
         _ = try? server.open(sent.view, into: &plaintext)
         _ = try? server.open(sent.view, into: &plaintext)
-        #expect(plaintext.view.isEmpty && server.state == .handshaking)
-    }
-}
-
-/// The same numbers in every run (splitmix64).
-private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
+        #expect(plaintext.view.isEmpty && server.state == .handshaking, "connection \(number)")
     }
 }

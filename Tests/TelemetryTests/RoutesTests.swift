@@ -1,6 +1,7 @@
 // Enters: requests. Leaves: their answers.
 import GRPC
 import Memory
+import TestSupport
 import Testing
 
 @testable import Telemetry
@@ -37,7 +38,7 @@ private func header(_ reply: Reply, _ name: String) -> String? { reply.headers.f
 
 @Test(arguments: [0, 1, 1000, 65_536, 3_000_000]) func whatever(bytes: Int) throws {
     var random = SplitMix(seed: UInt64(bytes))
-    let noise = (0..<bytes).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+    let noise = random.bytes(bytes)
     // What does not get shorter is not compressed.
     #expect(Compression.gzip(noise) == nil)
     let regular = noise.map { $0 & 3 }

@@ -1,24 +1,8 @@
-// Enters: texts and states. Leaves: views that live as long as the tests, and versions in those states.
-import Foundation
+// Enters: states. Leaves: versions in those states.
 import Memory
 import Tensors
 
 @testable import Models
-
-/// Not a `Mutex`, whose futex the thread sanitizer does not see.
-private final class Kept: @unchecked Sendable {
-    static let shared = Kept()
-    private let lock = NSLock()
-    private var all: [OwnedBytes] = []
-
-    func keep(_ bytes: OwnedBytes) { lock.withLock { all.append(bytes) } }
-}
-
-func view(_ text: String) -> ByteView {
-    let bytes = OwnedBytes(text)
-    Kept.shared.keep(bytes)
-    return bytes.view
-}
 
 /// A model for tests: nothing but a number.
 final class Number: Sendable, ExpressibleByIntegerLiteral {
