@@ -4,7 +4,7 @@ import CRevision
 /// Which build this is.
 public enum Build {
     /// The commit, as git describes it: 12 hexadecimal digits, then `-dirty` where files had changed since. Empty: nobody said,
-    /// which only `make build` and `make build-agent` do.
+    /// which only `make build` and `make build-agents` do.
     public static let revision = unsafe String(cString: revision_text())
 
     /// `version`, and after a plus sign the revision.

@@ -1,7 +1,7 @@
 // Enters: HOST PORT, a row of the model breast_cancer and what it must answer. Leaves: a line for each check; exit 0 or 1.
 import Foundation
 import GRPCCore
-import GRPCNIOTransportHTTP2
+import GRPCNIOTransportHTTP2Posix
 
 @main
 struct Main {

@@ -1,7 +1,7 @@
 // Enters: a connected client. Leaves: how many of the checks failed; each prints a line.
 import Foundation
 import GRPCCore
-import GRPCNIOTransportHTTP2
+import GRPCNIOTransportHTTP2Posix
 import SwiftProtobuf
 
 struct Wrong: Error, CustomStringConvertible {
