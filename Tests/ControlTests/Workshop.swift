@@ -153,8 +153,8 @@ final class Workshop: Sendable {
                     reports.withLock { $0.append(report) }
                 },
                 warn: { [warnings, unexplained, directory] sentence in
-                    let isLate = directory.catalog.entries.contains { $0.live != nil && sentence.contains("'\($0.name)'") }
-                    if isLate { unexplained.withLock { $0.append(sentence) } }
+                    let named = directory.catalog.entries.first { sentence.contains("'\($0.name)'") }
+                    if named?.live != nil { unexplained.withLock { $0.append(sentence) } }
                     warnings.withLock { $0.append(sentence) }
                 }))
     }
