@@ -6,12 +6,16 @@ MAKEFLAGS += --no-print-directory
 venv := .venv
 python := $(venv)/bin/python
 fixtures := Tests/Fixtures
-interop := Tests/Interop/grpc-swift
 # A target may import only what Package.swift names for it.
 strict := --explicit-target-dependency-import-check error
+release := --configuration release --static-swift-stdlib
+lean := --disable-index-store -debug-info-format none -Xswiftc -wmo -Xswiftc -num-threads -Xswiftc 2
+took = echo "==> $@: $$SECONDS s"
+agents := --package-path agents --scratch-path .build-agents
 export VENCEJO_ONNXRUNTIME ?= $(CURDIR)/$(venv)/lib/libonnxruntime.so
 
-.PHONY: help serve test build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios swaps idle soak scrapes clean packages monitors interop agent build-agent
+.PHONY: help serve test check build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios swaps idle soak scrapes \
+    flakes clean packages monitors agent build-agents release-agents build-tests generated swift-tests system-tests all-tests
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 20
@@ -20,34 +24,67 @@ serve: build $(venv)/ready ## Serve the sample models on 127.0.0.1:8001
 	@echo; sed 's/^/    /' Tests/Demo/calls.txt; echo
 	exec .build/release/vencejo serve --repository $(fixtures)/models --control 127.0.0.1:8002 --state .build/state.json
 
-test: build build-agent interop monitors $(venv)/ready ## Run all tests
+# Two things at a time: one build alone leaves a core idle half of the time, and tests wait more than they work.
+test: monitors ## Run all tests
+	@$(MAKE) --jobs=2 all-tests
+
+all-tests: swift-tests system-tests generated
+	@echo "==> tests that depend on time, one after another"
+	$(python) -m pytest Tests/SystemTests -m alone && $(took)
+
+swift-tests: build-tests
+	@echo "==> tests of the targets"
+	swift test --skip-build $(strict) && $(took)
+
+system-tests: build build-agents $(venv)/ready
+	@echo "==> tests of the built server and agents"
+	$(python) -m pytest Tests/SystemTests -m "not alone" --numprocesses 4 && $(took)
+
+generated: $(venv)/ready
 	@echo "==> what is generated is what its sources say"
 	proto/check.sh
+	agents/interop/generate.sh --check
 	$(python) $(fixtures)/make_messages.py --check
 	$(python) $(fixtures)/make_models.py --check
 	$(python) $(fixtures)/make_spans.py --check
-	@echo "==> tests of the targets"
-	swift test $(strict)
-	@echo "==> tests of the built server"
-	$(python) -m pytest Tests/SystemTests
+
+check: packages ## Lint what changed and run its tests, against debug builds
+	@.ci/check.py
+
+flakes: build build-agents $(venv)/ready ## Run the system tests 20 times, until one fails
+	for run in {1..20}; do \
+	    echo "==> run $$run of 20"; \
+	    $(python) -m pytest Tests/SystemTests -m "not alone" --numprocesses 4 --quiet; \
+	    $(python) -m pytest Tests/SystemTests -m alone --quiet; \
+	done
 
 # What a build says of itself: `vencejo --version`, vencejo_build_info.
-build build-agent: export VENCEJO_REVISION ?= $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2> /dev/null)
+build build-agents release-agents: export VENCEJO_REVISION ?= $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2> /dev/null)
 
 build: packages ## Build the release binary, .build/release/vencejo
-	swift build --configuration release --static-swift-stdlib $(strict)
+	swift build $(release) $(strict) && $(took)
 
-agent: build-agent ## Serve the metrics of the server on 127.0.0.1:8001 at 127.0.0.1:9464
-	exec .build-agent/release/vencejo-metrics
+# Both builds are in one folder, which one SwiftPM at a time may use.
+build-tests: build
+	swift build --build-tests $(strict) && $(took)
 
-# A package of its own, which takes minutes the first time: SwiftNIO.
-build-agent: packages
-	swift build --configuration release --static-swift-stdlib $(strict) --package-path agents/metrics --scratch-path .build-agent
+agent: release-agents ## Serve the metrics of the server on 127.0.0.1:8001 at 127.0.0.1:9464
+	exec .build-agents/release/vencejo-metrics
+
+# A package of its own, which takes minutes the first time: SwiftNIO. The tests take debug builds, as a whole and without what
+# debuggers and editors need: that is half of the work of a release build.
+build-agents: packages
+	swift build $(strict) $(lean) $(agents) && $(took)
+
+release-agents: packages
+	swift build $(release) $(strict) $(agents) --product vencejo-metrics
 
 demo: build $(venv)/ready .build/stubs ## Predict from Python; starts a server if none runs
 	PYTHONPATH=.build/stubs $(python) Tests/Demo/predict.py
 
-lint: ## Check the format; changes nothing
+lint: ## Check format and wording; changes nothing
+	python3 -m doctest .ci/wording.py
+	.ci/wording.py
 	swift format lint --strict --recursive Package.swift Sources Tests agents
 
 sanitize: sanitize-asan sanitize-tsan ## Run the tests with the address and the thread sanitizer
@@ -59,10 +96,10 @@ sanitize-asan: sanitizer := address
 sanitize-tsan: sanitizer := thread
 sanitize-asan sanitize-tsan: export ASAN_OPTIONS := allocator_may_return_null=1
 sanitize-asan sanitize-tsan: export TSAN_OPTIONS := allocator_may_return_null=1
-sanitize-asan sanitize-tsan: sanitize-%: packages build-agent monitors $(venv)/ready
+sanitize-asan sanitize-tsan: sanitize-%: packages build-agents monitors $(venv)/ready
 	@echo "==> $(sanitizer) sanitizer"
 	ASAN_OPTIONS=$$ASAN_OPTIONS:detect_leaks=0 swift test $(strict) --sanitize=$(sanitizer) --scratch-path .build-$*
-	VENCEJO_BIN=.build-$*/debug/vencejo $(python) -m pytest Tests/SystemTests --ignore Tests/SystemTests/test_grpc_swift.py
+	VENCEJO_BIN=.build-$*/debug/vencejo $(python) -m pytest Tests/SystemTests
 
 budgets: build $(venv)/ready ## Count what a request costs, against Tests/Benchmarks/Budgets.json
 	.ci/packages valgrind libc6-dbg
@@ -75,8 +112,8 @@ swaps: build $(venv)/ready ## Swap models a thousand times under load
 scenarios: build $(venv)/ready ## Measure two loads at once, too much load, two shards, TLS
 	$(python) Tests/Benchmarks/scenarios.py .build/release/vencejo
 
-scrapes: build build-agent $(venv)/ready ## Measure what it costs a busy server to be scraped ten times a second
-	$(python) Tests/Benchmarks/scrapes.py .build/release/vencejo .build-agent/release/vencejo-metrics
+scrapes: build release-agents $(venv)/ready ## Measure what it costs a busy server to be scraped ten times a second
+	$(python) Tests/Benchmarks/scrapes.py .build/release/vencejo .build-agents/release/vencejo-metrics
 
 idle: build $(venv)/ready ## Measure 10 000 idle connections
 	$(python) Tests/Benchmarks/idle_connections.py .build/release/vencejo
@@ -85,7 +122,7 @@ soak: build $(venv)/ready ## Watch the memory of a server to which everything ha
 	$(python) Tests/Benchmarks/soak.py .build/release/vencejo --rounds 400
 
 clean: ## Remove all that was built, the Python environment too
-	rm -rf .build .build-agent .build-asan .build-tsan .build-interop $(venv)
+	rm -rf .build .build-agents .build-asan .build-tsan $(venv)
 
 packages:
 	@.ci/packages
@@ -107,7 +144,3 @@ $(venv)/ready: Tests/SystemTests/requirements.txt | packages
 	@mkdir -p $@
 	$(python) -m grpc_tools.protoc -I proto --python_out=$@ --grpc_python_out=$@ vencejo/v1/prediction.proto
 	@touch $@
-
-# A client of grpc-swift-2, a package of its own; Tests/SystemTests/test_grpc_swift.py runs it.
-interop: packages
-	$(interop)/build.sh
