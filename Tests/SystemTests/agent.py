@@ -23,23 +23,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest, ExportTraceServiceResponse)
 
 import metrics_page
+from server import PATIENCE
 from span_ring import HEADER, Ring
+from waiting import eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def binary():
-    return os.environ.get("VENCEJO_METRICS_BIN", str(ROOT / ".build-agent/release/vencejo-metrics"))
-
-
-def eventually(condition, seconds=10):
-    """What `condition` returns as soon as that is true."""
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value or time.monotonic() > end:
-            return value
-        time.sleep(0.02)
+    return os.environ.get("VENCEJO_METRICS_BIN", str(ROOT / ".build-agents/debug/vencejo-metrics"))
 
 
 def protobuf_field(number, content):
@@ -124,7 +116,7 @@ class Agent:
         request = urllib.request.Request(f"{scheme}://127.0.0.1:{self.port}{path}", method=method, headers={
             name.replace("_", "-"): value for name, value in headers.items()})
         try:
-            with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE, context=context) as answer:
                 return answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.headers, error.read()
@@ -139,7 +131,13 @@ class Agent:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
 
-    def stop(self, seconds=10):
+    @property
+    def is_at_rest(self):
+        """All its threads sleep: it has ended what it was asked for, and not only answered."""
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
+        return {(task / "stat").read_text().rpartition(") ")[2][0] for task in tasks} == {"S"}
+
+    def stop(self, seconds=PATIENCE):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)

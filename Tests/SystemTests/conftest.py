@@ -1,13 +1,24 @@
+import os
 import pathlib
+import shutil
 import sys
+import tempfile
 
 import pytest
+
+# Servers sync their state at each order, and a disk that a build is writing to may take seconds for that.
+MEMORY = "/dev/shm"
+if "TMPDIR" not in os.environ and os.path.isdir(MEMORY) and shutil.disk_usage(MEMORY).free > 2 << 30:
+    os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "Fixtures")]
 
+from models import put  # noqa: E402
 from server import Server, binary  # noqa: E402
 from stubs import inference_grpc, prediction_grpc  # noqa: E402
+from tls import make_certificates  # noqa: E402
+from tritonclient_process import Tritonclient  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,7 +37,7 @@ def server():
 
 @pytest.fixture
 def serve():
-    """Starts further servers; each must end as cleanly as the first."""
+    """Starts further servers; each must end as cleanly as the first, unless the test kills it."""
     started = []
 
     def start(*arguments, **settings):
@@ -35,6 +46,39 @@ def serve():
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """Two models in four versions, of which each answers with its own number."""
+    folder = tmp_path / "models"
+    for name in "left", "right":
+        for version in 1, 2, 3, 4:
+            put(folder, name, version)
+    return folder
+
+
+@pytest.fixture
+def serve_repository(serve, repository):
+    """Starts servers on the test's own repository, with model control."""
+    def start(*arguments, **settings):
+        return serve(*arguments, repository=repository, control="127.0.0.1:0", **settings)
+    return start
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificates")
+    make_certificates(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def triton():
+    """Takes an address and steps, and gives what each gave: triton_client.py."""
+    client = Tritonclient()
+    yield client
+    client.stop()
 
 
 @pytest.fixture(scope="session")

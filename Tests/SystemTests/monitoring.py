@@ -4,7 +4,6 @@ import http.server
 import json
 import pathlib
 import shutil
-import socket
 import socketserver
 import subprocess
 import threading
@@ -12,6 +11,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+
+from ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MONITORING = ROOT / "k8s" / "monitoring"
@@ -31,11 +32,6 @@ def run(*command, cwd=MONITORING, check=True):
                           timeout=PATIENCE)
     assert not check or done.returncode == 0, done.stdout
     return done.stdout if check else done
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 class Process:
@@ -81,11 +77,11 @@ class Process:
 
 
 class Prometheus(Process):
-    """Scrapes one target each second, and follows our rules."""
+    """Scrapes one target twice a second, and follows our rules."""
 
     def __init__(self, folder, target):
         (folder / "prometheus.yml").write_text(json.dumps({
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
             "rule_files": [str(MONITORING / "rules" / "*.yaml")],
             "scrape_configs": [{"job_name": "vencejo", "static_configs": [{"targets": [target]}]}]}))
         super().__init__(folder, tool("prometheus", "prometheus"), f"--config.file={folder}/prometheus.yml",

@@ -1,4 +1,4 @@
-"""The built binary as a process: start it, learn its addresses, wait until it serves, stop it and look at how it went.
+"""The built binary as a process: start it, learn its addresses, wait until it serves, stop it and check how it ended.
 
 VENCEJO_BIN          the binary, default .build/release/vencejo
 VENCEJO_ONNXRUNTIME  the runtime's shared library, default the one inside Python's onnxruntime package
@@ -40,21 +40,24 @@ class Server:
             command += ["--grpc", listener]
         if control:
             command += ["--control", control]
+        self.folder = tempfile.TemporaryDirectory(prefix="vencejo-server-")
+        if repository == MODELS and "--state" not in arguments:
+            # Many servers serve the sample models side by side: each keeps its state in a file of its own.
+            command += ["--state", f"{self.folder.name}/state.json"]
         self.credentials = credentials
         self.stderr = tempfile.TemporaryFile("w+")
-        self.terminated = False
+        self.is_terminated = self.is_killed = False
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.stderr, text=True)
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
-        self.channels = []
+        self.channels, self.addresses = [], []
         try:
             self.addresses = [self._next_address() for _ in listeners]
             self.address = self.addresses[0]
             self.control = self._next_address("gRPC and model control") if control else None
             self._wait_until_serving()
         except BaseException:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
             raise
 
     def _read(self):
@@ -89,12 +92,29 @@ class Server:
 
     def terminate(self):
         """Once: a second signal ends the process at once, with another exit code."""
-        if not self.terminated:
-            self.terminated = True
+        if not self.is_terminated:
+            self.is_terminated = True
             self.process.send_signal(signal.SIGTERM)
 
+    def kill(self):
+        """kill -9, after which `stop` checks nothing."""
+        self.is_killed = True
+        self.process.kill()
+        self.process.wait()
+        self._free()
+
+    def _free(self):
+        for channel in self.channels:
+            channel.close()  # else it goes on trying to connect, and the next server may get this port
+        self.folder.cleanup()
+        # Where a server of a port that the test chose counts by default.
+        for address in self.addresses:
+            pathlib.Path(f"/dev/shm/vencejo-{address.rpartition(':')[2]}.metrics").unlink(missing_ok=True)
+
     def stop(self):
-        """Polite end; what the whole life of the process must show. May be called again."""
+        """Ends the process by SIGTERM and checks its exit code and its log. May be called again."""
+        if self.is_killed:
+            return
         for channel in self.channels:
             channel.close()
         if self.process.poll() is None:
@@ -103,6 +123,7 @@ class Server:
             code = self.process.wait(timeout=PATIENCE)
         finally:
             self.process.kill()
+            self._free()
         log = self.log()
         assert code == 0, f"exit code {code}\n{log[-8000:]}"
         assert not any(sign in log for sign in CRASHED), log[-8000:]

@@ -40,9 +40,10 @@ def seconds(steps):
     given = {"x": np.ones((1, WIDTH), np.float32), "place": np.zeros(1, np.int64)}
 
     def once():
-        began = time.monotonic()
+        # This thread's own time: other processes run meanwhile.
+        began = time.thread_time()
         session.run(None, given)
-        return time.monotonic() - began
+        return time.thread_time() - began
     return min(once() for _ in range(5))
 
 

@@ -3,7 +3,6 @@ import concurrent.futures
 import pathlib
 import socket
 import struct
-import subprocess
 import threading
 import time
 
@@ -14,6 +13,7 @@ from h2raw import Connection, f, fields, message
 from server import PATIENCE, Server
 from stubs import prediction, prediction_grpc
 from tensors import case, predict_request, read_predict
+from tls import self_signed
 
 PREDICT = "/vencejo.v1.PredictionService/Predict"
 STREAM = "/vencejo.v1.PredictionService/PredictStream"
@@ -203,11 +203,9 @@ def test_who_never_said_a_word_does_not_hold_up_the_end(tmp_path, tls):
     """Not even for the five seconds in which a handshake must be done; the test has as long for all of it."""
     flags = []
     if tls:
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-                        "-keyout", "key.pem", "-out", "own.pem"], cwd=tmp_path, check=True, capture_output=True)
-        flags = ["--tls-certificate", tmp_path / "own.pem", "--tls-key", tmp_path / "key.pem"]
-    credentials = grpc.ssl_channel_credentials((tmp_path / "own.pem").read_bytes()) if tls else None
+        certificate, key = self_signed(tmp_path)
+        flags = ["--tls-certificate", certificate, "--tls-key", key]
+    credentials = grpc.ssl_channel_credentials(certificate.read_bytes()) if tls else None
     server = Server("--shards", "1", *flags, credentials=credentials, repository=tmp_path)
     try:
         for channel in server.channels:

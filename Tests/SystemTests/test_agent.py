@@ -12,12 +12,13 @@ import urllib.request
 import pytest
 
 import exposition
-from agent import Agent, eventually
+from agent import Agent
 from busy import busy, scrape
 from monitoring import Process, tool
 from server import Server
 from stubs import prediction_grpc
 from tensors import case, predict_request
+from waiting import eventually
 
 OPEN = "application/openmetrics-text;version=1.0.0"
 PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
@@ -67,14 +68,14 @@ def test_triton_names(pair):
 
 
 class Scraper(Process):
-    """A Prometheus that takes exemplars and native histograms."""
+    """A Prometheus with these features."""
 
-    def __init__(self, folder, target):
+    def __init__(self, folder, target, *features):
         (folder / "prometheus.yml").write_text(json.dumps({
-            "global": {"scrape_interval": "1s"},
+            "global": {"scrape_interval": "500ms"},
             "scrape_configs": [{"job_name": "vencejo", "static_configs": [{"targets": [target]}]}]}))
         super().__init__(folder, tool("prometheus", "prometheus"), f"--config.file={folder}/prometheus.yml",
-                         f"--storage.tsdb.path={folder}/data", "--enable-feature=native-histograms,exemplar-storage")
+                         f"--storage.tsdb.path={folder}/data", f"--enable-feature={','.join(features)}")
 
     def query(self, path, **values):
         return json.loads(self.request(f"/api/v1/{path}", values))["data"]
@@ -82,10 +83,11 @@ class Scraper(Process):
 
 def test_prometheus_stores_native_histograms_and_exemplars(pair, tmp_path):
     _, agent = pair
-    prometheus = Scraper(tmp_path, f"127.0.0.1:{agent.port}")
+    prometheus = Scraper(tmp_path, f"127.0.0.1:{agent.port}", "native-histograms", "exemplar-storage")
     try:
         prometheus.until(lambda: prometheus.query("query", query="count_over_time(vencejo_up[1m]) >= 5")["result"], "scrapes")
-        assert [target["health"] for target in prometheus.query("targets")["activeTargets"]] == ["up"]
+        prometheus.until(lambda: [
+            target["health"] for target in prometheus.query("targets")["activeTargets"]] == ["up"], "its target to be up")
         asked = 'histogram_quantile(0.99, sum(rate(vencejo_request_duration_seconds{model="diabetes"}[1m])))'
         [native] = prometheus.query("query", query=asked)["result"]
         assert 1e-5 < float(native["value"][1]) < 10
@@ -102,16 +104,7 @@ def test_prometheus_stores_native_histograms_and_exemplars(pair, tmp_path):
 
 def test_prometheus_stores_exemplars_of_openmetrics(pair, tmp_path):
     _, agent = pair
-
-    class Classic(Scraper):
-        def __init__(self, folder, target):
-            (folder / "prometheus.yml").write_text(json.dumps({
-                "global": {"scrape_interval": "1s"},
-                "scrape_configs": [{"job_name": "vencejo", "static_configs": [{"targets": [target]}]}]}))
-            Process.__init__(self, folder, tool("prometheus", "prometheus"), f"--config.file={folder}/prometheus.yml",
-                             f"--storage.tsdb.path={folder}/data", "--enable-feature=exemplar-storage")
-
-    prometheus = Classic(tmp_path, f"127.0.0.1:{agent.port}")
+    prometheus = Scraper(tmp_path, f"127.0.0.1:{agent.port}", "exemplar-storage")
     try:
         def traces():
             found = prometheus.query("query_exemplars", query="vencejo_request_duration_seconds_bucket",
@@ -135,8 +128,7 @@ def test_a_server_that_goes_and_one_that_comes(tmp_path):
         assert up() == (False, False)
         server = Server("--metrics-page", page)
         assert eventually(lambda: up() == (True, True))
-        server.process.kill()
-        server.process.wait()
+        server.kill()
         assert up() == (False, False)
         body, _ = scrape(agent, "text/plain")
         assert 'vencejo_agent_incompatible{reason="no_writer"} 1.0' in body.decode()

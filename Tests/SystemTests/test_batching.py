@@ -1,6 +1,7 @@
 """Calls that run together, on executors or on shards: each gets what it would get alone, or is refused in time."""
 import collections
 import concurrent.futures
+import contextlib
 import random
 import shutil
 
@@ -49,14 +50,21 @@ def read(response):
     return read_predict(prediction.PredictResponse.FromString(response.data[5:]))
 
 
-def at_once(connection, requests, **changes):
-    """All in one write; the answers in the order of the requests."""
+@contextlib.contextmanager
+def one_write(connection):
+    """What is sent inside leaves together: the server has read all of it before the first run ends."""
     sent, connection.send = [], lambda *frames: sent.extend(frames)
     try:
-        streams = [connection.open(fields(PREDICT, **changes), body(request)) for request in requests]
+        yield
     finally:
         del connection.send
     connection.send(*sent)
+
+
+def at_once(connection, requests, **changes):
+    """All in one write; the answers in the order of the requests."""
+    with one_write(connection):
+        streams = [connection.open(fields(PREDICT, **changes), body(request)) for request in requests]
     ended = endings(connection, streams)
     return [ended[stream] for stream in streams]
 
@@ -199,8 +207,9 @@ def test_slow_calls_answer_as_alone_in_whatever_company(busy):
 
 def test_a_slow_model_does_not_hold_up_others(busy):
     with Connection(busy.address) as connection:
-        late = [connection.open(fields(PREDICT), body(slow_request(1, model="single"))) for _ in range(3)]
-        early = [connection.open(fields(PREDICT), body(ONES)) for _ in range(40)]
+        with one_write(connection):
+            late = [connection.open(fields(PREDICT), body(slow_request(1, model="single"))) for _ in range(3)]
+            early = [connection.open(fields(PREDICT), body(ONES)) for _ in range(40)]
         ended = endings(connection, late + early)
     assert all(response.status == OK for response in ended.values())
     # All of the short ones were answered before the last of the slow ones: mostly before the first.
@@ -224,10 +233,10 @@ def test_a_queue_that_is_full(busy):
 def test_a_deadline_that_cannot_be_met_is_told_at_once(busy):
     timeout, failed = f"{int(500 * slow.SECONDS)}m", runs_that_failed(busy)
     with Connection(busy.address) as connection:
-        # More than one: on a busy machine a run may end before the next call is sent.
-        before = [connection.open(fields(PREDICT), body(slow_request(1, model="single"))) for _ in range(8)]
-        late = [connection.open(fields(PREDICT, grpc_timeout=timeout),
-                                body(slow_request(slow.NOWHERE, model="single"))) for _ in range(3)]
+        with one_write(connection):
+            before = [connection.open(fields(PREDICT), body(slow_request(1, model="single"))) for _ in range(8)]
+            late = [connection.open(fields(PREDICT, grpc_timeout=timeout),
+                                    body(slow_request(slow.NOWHERE, model="single"))) for _ in range(3)]
         ended = endings(connection, before + late)
     for stream in late:
         response = ended[stream]
@@ -248,8 +257,10 @@ def test_with_work_before_it_a_deadline_is_sooner_out_of_reach(busy):
     timeout, failed = f"{int(3000 * slow.SECONDS)}m", runs_that_failed(busy)
     with Connection(busy.address) as connection:
         assert connection.call(fields(PREDICT, grpc_timeout="60S"), body(slow_request(1, model="single"))).status == OK
-        before = [connection.open(fields(PREDICT), body(slow_request(1, model="single"))) for _ in range(20)]
-        late = connection.open(fields(PREDICT, grpc_timeout=timeout), body(slow_request(slow.NOWHERE, model="single")))
+        with one_write(connection):
+            before = [connection.open(fields(PREDICT), body(slow_request(1, model="single"))) for _ in range(20)]
+            late = connection.open(fields(PREDICT, grpc_timeout=timeout),
+                                   body(slow_request(slow.NOWHERE, model="single")))
         ended = endings(connection, before + [late])
     assert list(ended)[0] == late and ended[late].status == EXHAUSTED
     assert all(ended[stream].status == OK for stream in before)
@@ -260,13 +271,14 @@ def test_who_expires_or_is_cancelled_while_waiting_never_runs(busy):
     """Nine calls of a higher priority came later, and eight of them go first."""
     low, high, failed = prediction.Priority.LOW, prediction.Priority.HIGH, runs_that_failed(busy)
     with Connection(busy.address) as connection:
-        first = connection.open(fields(PREDICT), body(slow_request(0, model="single")))
-        expires = connection.open(fields(PREDICT, grpc_timeout=f"{int(5000 * slow.SECONDS)}m"),
-                                  body(slow_request(slow.NOWHERE, model="single", priority=low)))
-        gone = connection.open(fields(PREDICT), body(slow_request(slow.NOWHERE, model="single", priority=low)))
-        others = [connection.open(fields(PREDICT), body(slow_request(1, model="single", priority=high, seed=i)))
-                  for i in range(12)]
-        connection.reset(gone)
+        with one_write(connection):
+            first = connection.open(fields(PREDICT), body(slow_request(0, model="single")))
+            expires = connection.open(fields(PREDICT, grpc_timeout=f"{int(5000 * slow.SECONDS)}m"),
+                                      body(slow_request(slow.NOWHERE, model="single", priority=low)))
+            gone = connection.open(fields(PREDICT), body(slow_request(slow.NOWHERE, model="single", priority=low)))
+            others = [connection.open(fields(PREDICT), body(slow_request(1, model="single", priority=high, seed=i)))
+                      for i in range(12)]
+            connection.reset(gone)
         ended = endings(connection, [first, expires] + others)
         # Where runs have just taken long the door knows already that it would be too late.
         assert ended[expires].status in (DEADLINE, EXHAUSTED)

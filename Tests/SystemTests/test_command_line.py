@@ -3,7 +3,6 @@ import hashlib
 import json
 import re
 import shutil
-import socket
 import threading
 import time
 
@@ -12,6 +11,7 @@ import pytest
 
 from answers import ELEMENT
 from command_line import DONE, FAILED, UNREACHABLE, USAGE, command
+from ports import free_address
 from server import FIXTURES, MODELS, Server
 from tensors import raw
 
@@ -185,9 +185,7 @@ def test_status(vencejo, serve, tmp_path):
 
 
 def test_status_waits(vencejo):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = "127.0.0.1:%d" % free.getsockname()[1]
+    address = free_address()
     begin = time.monotonic()
     assert vencejo("status", "--wait", 1, endpoint=address)[0] == UNREACHABLE and time.monotonic() - begin > 0.7
     late = []

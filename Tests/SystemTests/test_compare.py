@@ -4,12 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from scipy.stats import binomtest, bootstrap
 
 from command_line import DONE, FAILED, USAGE, command
-from test_rollout import graph, node, save
-from test_swap import WIDTH, repository, serve  # noqa: F401
+from models import WIDTH, graph, node, put, tensor
 
 CLASSES = 3
 RANDOM = np.random.default_rng(5)
@@ -25,24 +24,21 @@ FIRST, SECOND = weights(0.9, 1), weights(0.3, 2)
 
 
 def scores(matrix):
-    return graph([node("MatMul", "x", "w", "y")], {"w": matrix}, width=CLASSES)
+    return graph([node("MatMul", "x", "w", "y")], {"w": matrix}, outputs=[tensor("y", CLASSES)])
 
 
 def labels(matrix):
     """The place of the largest, as a whole number, behind the scores."""
-    made = helper.make_graph(
-        [node("MatMul", "x", "w", "scores"), node("ArgMax", "scores", "label", axis=1, keepdims=0)], "m",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [-1, WIDTH])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [-1, CLASSES]),
-         helper.make_tensor_value_info("label", TensorProto.INT64, [-1])], [numpy_helper.from_array(matrix, "w")])
-    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()
+    nodes = [node("MatMul", "x", "w", "scores"), node("ArgMax", "scores", "label", axis=1, keepdims=0)]
+    return graph(nodes, {"w": matrix}, outputs=[
+        tensor("scores", CLASSES), helper.make_tensor_value_info("label", TensorProto.INT64, [-1])])
 
 
 @pytest.fixture
 def files(repository, tmp_path):
     for name, make in ("scores", scores), ("labels", labels):
         for version, matrix in (1, FIRST), (2, SECOND):
-            save(repository, version, make(matrix), name)
+            put(repository, name, version, make(matrix))
     place = tmp_path / "sets"
     place.mkdir()
 
@@ -58,8 +54,8 @@ def compare(server, model, *arguments):
     return json.loads(text)
 
 
-def test_decisions_and_who_is_right(serve, files):
-    server = serve()
+def test_decisions_and_who_is_right(serve_repository, files):
+    server = serve_repository()
     expected = (ROWS @ TRUTH).argmax(1)
     rows, truth = files("rows", ROWS), files("labels", expected)
     one, other = ROWS @ FIRST, ROWS @ SECOND
@@ -96,8 +92,8 @@ def test_decisions_and_who_is_right(serve, files):
     assert whole["disagreeing"] == told["disagreeing"]
 
 
-def test_numbers_that_are_off(serve, files):
-    server = serve()
+def test_numbers_that_are_off(serve_repository, files):
+    server = serve_repository()
     expected = ROWS @ TRUTH
     one, other = np.abs(ROWS @ FIRST - expected), np.abs(ROWS @ SECOND - expected)
     told = compare(server, "scores", "--inputs", files("rows", ROWS), "--expected", files("numbers", expected), "--seed", 3)
@@ -110,8 +106,8 @@ def test_numbers_that_are_off(serve, files):
     assert abs(gain["low"] - interval.low) < 0.05 and abs(gain["high"] - interval.high) < 0.05
 
 
-def test_a_table_for_people(serve, files):
-    server = serve()
+def test_a_table_for_people(serve_repository, files):
+    server = serve_repository()
     expected = (ROWS @ TRUTH).argmax(1)
     code, text, _ = command("compare", "scores", 1, 2, "--endpoint", server.address, "--inputs", files("rows", ROWS),
                             "--expected", files("labels", expected))
@@ -124,9 +120,9 @@ def test_a_table_for_people(serve, files):
     assert code == DONE and "0 of 1, 0.00 %" in text and "p = 1" in text
 
 
-def test_what_cannot_be_compared(serve, repository, files):
-    server = serve()
-    save(repository, 3, scores(FIRST), "scores")
+def test_what_cannot_be_compared(serve_repository, repository, files):
+    server = serve_repository()
+    put(repository, "scores", 3, scores(FIRST))
     rows = files("rows", ROWS)
     for arguments, wanted, words in [
         (("scores", 1, 3, "--inputs", rows), FAILED, 'vencejo load scores --version 3 --slot shadow'),

@@ -1,8 +1,8 @@
 """Connections: addresses, TLS, pings, limits in time, age, and the polite end."""
+import errno
 import queue
 import socket
 import ssl
-import subprocess
 import time
 
 import grpc
@@ -10,11 +10,15 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hyperframe import frame as f
 
+import metrics_page
 from command_line import FAILED
 from h2raw import Connection, fields, message
+from ports import free_address
 from server import MODELS, run, runtime
 from stubs import prediction_grpc
 from tensors import case, predict_request, read_predict
+from tls import credentials, tls_flags
+from waiting import eventually
 
 INPUTS, EXPECTED = case("digits", 1, 1)
 REQUEST = predict_request("digits", INPUTS)
@@ -25,6 +29,13 @@ STREAM = "/vencejo.v1.PredictionService/PredictStream"
 def answers(channel):
     stub = prediction_grpc.PredictionServiceStub(channel)
     return read_predict(stub.Predict(REQUEST, timeout=60)) == EXPECTED
+
+
+def is_refused(server):
+    """Its shards listen no more."""
+    host, port = server.address.rsplit(":", 1)
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == errno.ECONNREFUSED
 
 
 # Addresses
@@ -55,9 +66,7 @@ def test_a_port_that_another_server_has_is_refused(serve, shards):
 
 
 def test_an_address_given_twice_is_refused():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = free_address()
     code, _, error = run("serve", "--repository", MODELS, "--grpc", address, "--control", address, "--onnxruntime", runtime())
     assert code == FAILED and f"--control: cannot listen on {address}: another --grpc or --control" in error
 
@@ -71,7 +80,7 @@ def test_a_server_starts_while_the_last_one_drains(serve):
     first.terminate()
     while not first.lines.get(timeout=60).startswith("draining"):
         pass
-    time.sleep(1)  # its shards have closed their doors by then
+    assert eventually(lambda: is_refused(first))
     second = serve(listeners=[first.address])
     assert first.process.poll() is None and answers(second.channel())
     calls.put(None)
@@ -86,35 +95,6 @@ def test_a_socket_file_left_by_a_dead_server_is_replaced(serve, tmp_path):
 
 
 # TLS
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """A root of trust, a server's and a client's certificate under it, and a stranger's client certificate."""
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def make(name, *extensions, signer=None):
-        signing = ["-CA", f"{signer}.pem", "-CAkey", f"{signer}.key"] if signer else []
-        extensions = [part for extension in extensions for part in ("-addext", extension)]
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem",
-                        *signing, *extensions], cwd=folder, check=True, capture_output=True)
-    make("root")
-    make("stranger")
-    make("server", "subjectAltName=DNS:localhost,IP:127.0.0.1", "basicConstraints=critical,CA:FALSE", signer="root")
-    make("client", "basicConstraints=critical,CA:FALSE", "extendedKeyUsage=clientAuth", signer="root")
-    return folder
-
-
-def tls_flags(folder, client_ca=False):
-    flags = ["--tls-certificate", folder / "server.pem", "--tls-key", folder / "server.key"]
-    return flags + (["--tls-client-ca", folder / "root.pem"] if client_ca else [])
-
-
-def credentials(folder, client=None):
-    pair = {"private_key": (folder / f"{client}.key").read_bytes(),
-            "certificate_chain": (folder / f"{client}.pem").read_bytes()} if client else {}
-    return grpc.ssl_channel_credentials((folder / "root.pem").read_bytes(), **pair)
-
 
 def python_tls(server, folder, alpn, version=None):
     """The protocol that both sides settle on; a refused handshake raises. Reads a little: in TLS 1.3 a refusal may
@@ -139,8 +119,8 @@ def test_tls(serve, certificates):
     for alpn, version in ([["http/1.1"], None], [["h2"], ssl.TLSVersion.TLSv1_2]):
         with pytest.raises(OSError):
             python_tls(server, certificates, alpn, version)
-    with pytest.raises(grpc.RpcError):  # cleartext on a TLS port
-        prediction_grpc.PredictionServiceStub(grpc.insecure_channel(server.address)).Predict(REQUEST, timeout=20)
+    with grpc.insecure_channel(server.address) as plain, pytest.raises(grpc.RpcError):
+        prediction_grpc.PredictionServiceStub(plain).Predict(REQUEST, timeout=20)
     assert answers(server.channel())
 
 
@@ -202,11 +182,16 @@ def test_an_old_connection_is_ended_in_two_steps(serve):
     assert (first.last_stream_id, first.error_code, last.last_stream_id, last.error_code) == (2**31 - 1, 0, 1, 0)
 
 
-def test_age_interrupts_no_call(serve):
-    channel = serve("--connection-age-seconds", "1").channel()
-    end = time.monotonic() + 4
-    while time.monotonic() < end:
-        assert answers(channel)
+def test_age_interrupts_no_call(serve, tmp_path):
+    server = serve("--connection-age-seconds", "1", "--metrics-page", tmp_path / "page")
+    server.channels[0].close()  # else it would be asked to go, too
+    channel = server.channel()
+
+    def goaways():
+        page = metrics_page.read_while_written(tmp_path / "page")
+        return sum(value for (name, _), value in page.series().items() if name == "vencejo_grpc_goaways")
+    assert eventually(lambda: all(answers(channel) for _ in range(200)) and goaways())
+    assert all(answers(channel) for _ in range(200))
 
 
 def test_sigterm_lets_what_is_open_end(serve):

@@ -1,7 +1,6 @@
 """Experiments: calls dealt out among versions, rewards joined by request ids, and what is found. Real clients, built server."""
 import json
 import random
-import signal
 import subprocess
 import time
 
@@ -9,11 +8,13 @@ import grpc
 import numpy as np
 import pytest
 
+from calls import controls, refused, request, swap
 from command_line import DONE, FAILED, USAGE, command
+from models import WIDTH
 from server import PATIENCE, binary
-from stubs import control, inference, inference_grpc, prediction, prediction_grpc
+from stubs import control, inference_grpc, prediction, prediction_grpc
 from tensors import infer_request
-from test_swap import WIDTH, controls, put, refused, repository, request, serve, swap  # noqa: F401
+from waiting import eventually
 
 # How often an answer of a version is worth something.
 RATES = {3: 0.2, 4: 0.6}
@@ -37,7 +38,7 @@ def stub_of(server):
 
 
 def ask(stub, ids, metadata=()):
-    """{id: version} of who answered."""
+    """{id: the version that answered}"""
     calls = {}
     for id in ids:
         call = request("left")
@@ -52,15 +53,12 @@ def tell(stub, rewards, model="left"):
 
 
 def until(server, done):
-    began = time.monotonic()
-    while not done(found := status(server).experiment):
-        assert time.monotonic() - began < PATIENCE, found
-        time.sleep(0.1)
-    return found
+    assert eventually(lambda: done(status(server).experiment)), status(server).experiment
+    return status(server).experiment
 
 
-def test_the_better_version_is_found(serve):
-    server = serve()
+def test_the_better_version_is_found(serve_repository):
+    server = serve_repository()
     began = experiment(server, seed=42)
     assert began.steps[:2] == ["version 3 of model 'left' gets 50 %", "version 4 of model 'left' gets 50 %"]
     stub, chance = stub_of(server), random.Random(1)
@@ -97,19 +95,19 @@ def test_the_better_version_is_found(serve):
     assert set(ask(stub, [f"x{number}" for number in range(50)]).values()) == {4}
 
 
-def test_a_seed_deals_out_the_same_way_again(serve, repository):
+def test_a_seed_deals_out_the_same_way_again(serve_repository, repository):
     ids = [f"call {number}" for number in range(200)]
     dealt = []
     for seed in 7, 7, 8:
-        server = serve("--state", str(repository.parent / f"state-{len(dealt)}.json"))
+        server = serve_repository("--state", str(repository.parent / f"state-{len(dealt)}.json"))
         experiment(server, seed=seed)
         dealt.append(ask(stub_of(server), ids))
         server.stop()
     assert dealt[0] == dealt[1] != dealt[2]
 
 
-def test_the_open_inference_protocol_takes_part(serve):
-    server = serve()
+def test_the_open_inference_protocol_takes_part(serve_repository):
+    server = serve_repository()
     experiment(server)
     stub = inference_grpc.GRPCInferenceServiceStub(server.channel())
     calls = [infer_request("left", {"x": ("FP32", np.zeros((1, WIDTH), np.float32))}, id=f"t{number}")
@@ -118,8 +116,8 @@ def test_the_open_inference_protocol_takes_part(serve):
     assert tell(stub_of(server), {f"t{number}": 1.0 for number in range(40)}).joined == 40
 
 
-def test_a_key_stays_and_counts_once(serve):
-    server = serve()
+def test_a_key_stays_and_counts_once(serve_repository):
+    server = serve_repository()
     experiment(server, assignment=control.STICKY)
     stub = stub_of(server)
     versions = {}
@@ -135,8 +133,8 @@ def test_a_key_stays_and_counts_once(serve):
 
 
 @pytest.mark.parametrize("assignment", [control.THOMPSON, control.EPSILON_GREEDY])
-def test_a_bandit_gives_more_to_who_is_rewarded(serve, assignment):
-    server = serve()
+def test_a_bandit_gives_more_to_who_is_rewarded(serve_repository, assignment):
+    server = serve_repository()
     experiment(server, assignment=assignment, join_seconds=20, epsilon_percent=20)
     stub = stub_of(server)
     share, number, began = 50, 0, time.monotonic()
@@ -154,8 +152,8 @@ def test_a_bandit_gives_more_to_who_is_rewarded(serve, assignment):
     assert counts.count(3) > 300
 
 
-def test_what_is_lost_is_told(serve):
-    server = serve()
+def test_what_is_lost_is_told(serve_repository):
+    server = serve_repository()
     experiment(server, seed=3)
     stub = stub_of(server)
     assert set(ask(stub, [""] * 1).values()) <= {3, 4}
@@ -171,22 +169,19 @@ def test_what_is_lost_is_told(serve):
     assert code == DONE and "not to be trusted" in out and "had no request id" in out
 
 
-def test_it_goes_on_after_kill_9(serve, repository):
-    server = serve()
+def test_it_goes_on_after_kill_9(serve_repository, repository):
+    server = serve_repository()
     experiment(server, seed=5, assignment=control.THOMPSON)
     stub = stub_of(server)
     versions = ask(stub, [f"a{number}" for number in range(200)])
     tell(stub, {id: float(version == 3) for id, version in versions.items()})
     until(server, lambda found: sum(arm.rewards for arm in found.arms) == 200)
     # It is kept every ten seconds.
-    began = time.monotonic()
-    while not any(arm["count"] for arm in json.loads((repository / ".vencejo.json").read_text())
-                  ["models"]["left"]["experiment"]["arms"]):
-        assert time.monotonic() - began < PATIENCE
-        time.sleep(0.2)
-    server.process.send_signal(signal.SIGKILL)
-    server.process.wait()
-    again = serve()
+    kept = repository / ".vencejo.json"
+    assert eventually(lambda: 200 == sum(
+        arm["count"] for arm in json.loads(kept.read_text())["models"]["left"]["experiment"]["arms"]))
+    server.kill()
+    again = serve_repository()
     found = status(again).experiment
     assert sum(arm.rewards for arm in found.arms) == 200 and found.seed == 5
     assert set(ask(stub_of(again), [f"b{number}" for number in range(200)]).values()) == {3, 4}
@@ -194,8 +189,8 @@ def test_it_goes_on_after_kill_9(serve, repository):
     assert tell(stub_of(again), {"a1": 1.0, "b1": 1.0}) == prediction.FeedbackResponse(joined=1, unknown=1)
 
 
-def test_what_cannot_be_is_told(serve):
-    server = serve()
+def test_what_cannot_be_is_told(serve_repository):
+    server = serve_repository()
     wrong, state, missing = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION,
                              grpc.StatusCode.NOT_FOUND)
     refused(wrong, lambda: experiment(server, 4), "1 version;", "2 to 8")
@@ -218,8 +213,8 @@ def test_what_cannot_be_is_told(serve):
     assert tell(stub, {"a": 1.0, "b": 3.0}).joined == 2
 
 
-def test_the_one_that_is_live_may_win(serve):
-    server = serve()
+def test_the_one_that_is_live_may_win(serve_repository):
+    server = serve_repository()
     stub = controls(server)
     stub.Shadow(control.ControlRequest(model="left", version=3, percent=10), timeout=PATIENCE)
     experiment(server)
@@ -234,8 +229,8 @@ def test_the_one_that_is_live_may_win(serve):
     assert (last.verb, last.reason) == ("swap", "it won")
 
 
-def test_commands(serve, tmp_path):
-    server = serve()
+def test_commands(serve_repository, tmp_path):
+    server = serve_repository()
     code, out, _ = command("experiment", "left", "3=90", "4=10", "--assign", "sticky", "--endpoint", server.control)
     assert code == DONE and "version 3 of model 'left' gets 90 %" in out
     ask(stub_of(server), ["a=b", "c"])

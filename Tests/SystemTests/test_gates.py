@@ -7,32 +7,19 @@ import pathlib
 import re
 import signal
 import subprocess
-import time
 
 import grpc
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
+from calls import ask, controls, load, refused, states, swap, vencejo
 from command_line import DONE, FAILED, USAGE, command
-from server import PATIENCE, Server, binary, run, runtime
+from models import WIDTH, failing, graph, node, put
+from server import PATIENCE, binary, run, runtime
 from stubs import control
-from test_rollout import failing
-from test_swap import WIDTH, ask, controls, model, refused, states, swap
+from waiting import eventually
 
 WRONG = grpc.StatusCode.FAILED_PRECONDITION
-
-
-def put(folder, name, version, what="", yaml=None, like=None):
-    """`what`: what the bad runtime does with it. `like`: the number that it adds; its own unless given."""
-    place = folder / name / str(version)
-    place.mkdir(parents=True, exist_ok=True)
-    made = onnx.ModelProto.FromString(model(like or version))
-    made.doc_string = what
-    (place / "model.onnx").write_bytes(made.SerializeToString())
-    if yaml is not None:
-        (folder / name / "model.yaml").write_text(yaml)
 
 
 def golden(folder, name, version, case="one", expected=None, **files):
@@ -63,29 +50,8 @@ def repository(tmp_path):
 
 
 @pytest.fixture
-def serve(repository):
-    servers = []
-
-    def start(*arguments, **options):
-        servers.append(Server(*arguments, repository=repository, control="127.0.0.1:0", **options))
-        return servers[-1]
-    yield start
-    for server in servers:
-        if server.process.poll() not in (-signal.SIGKILL, -signal.SIGABRT):
-            server.stop()
-
-
-@pytest.fixture
-def bad(serve, bad_runtime):
-    return lambda *arguments: serve("--onnxruntime", bad_runtime, *arguments)
-
-
-def load(stub, name, version=0):
-    return stub.Load(control.ControlRequest(model=name, version=version), timeout=PATIENCE)
-
-
-def vencejo(server, *arguments):
-    return command(*arguments, VENCEJO_CONTROL=server.control, VENCEJO_ENDPOINT=server.address)
+def bad(serve_repository, bad_runtime):
+    return lambda *arguments: serve_repository("--onnxruntime", bad_runtime, *arguments)
 
 
 def children(server):
@@ -103,7 +69,7 @@ def children(server):
 def test_what_crashes_or_hangs_hurts_nobody(bad, repository, what, arguments, words):
     server = bad(*arguments)
     stub = controls(server)
-    put(repository, "left", 3, what)
+    put(repository, "left", 3, note=what)
     refused(WRONG, lambda: load(stub, "left", 3), "version 3", *words)
     assert states(server, "left")[3][1] == "FAILED" and ask(server, "left")[0] == 2
     assert children(server) == []
@@ -115,44 +81,39 @@ def test_what_crashes_or_hangs_hurts_nobody(bad, repository, what, arguments, wo
 
 def test_what_grows_is_stopped(bad, repository):
     server = bad()
-    put(repository, "left", 3, "grow-here", yaml="memory_budget: 8M\n")
+    put(repository, "left", 3, note="grow-here", yaml="memory_budget: 8M\n")
     refused(WRONG, lambda: load(controls(server), "left", 3), "of memory", "at most 272.0 MiB are allowed")
     assert ask(server, "left")[0] == 2
 
 
 def test_a_trial_that_hangs_holds_up_nobody(bad, repository):
-    server = bad("--probe-seconds", "6")
+    server = bad("--probe-seconds", "100")
     stub = controls(server)
-    put(repository, "left", 3, "hang-here")
+    put(repository, "left", 3, note="hang-here")
     put(repository, "right", 3)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        hanging = pool.submit(refused, WRONG, lambda: load(stub, "left", 3), "not ready within 6 s")
-        while not children(server):
-            time.sleep(0.01)
+        hanging = pool.submit(refused, WRONG, lambda: load(stub, "left", 3), "its process was killed")
+        trial, = eventually(lambda: children(server))
         load(stub, "right", 3)
         swap(stub, ("right", 3))
         assert ask(server, "right")[0] == 3 and not hanging.done()
         assert states(server, "left")[3][1] == "LOADING"
+        os.kill(trial, signal.SIGKILL)
         hanging.result()
 
 
 def test_a_trial_ends_with_its_server(bad, repository):
     server = bad()
-    put(repository, "left", 3, "hang-here")
+    put(repository, "left", 3, note="hang-here")
     pending = controls(server).Load.future(control.ControlRequest(model="left", version=3), timeout=PATIENCE)
-    while not (trials := children(server)):
-        time.sleep(0.01)
-    server.process.kill()
-    server.process.wait()
-    deadline = time.monotonic() + 20
-    while any(os.path.exists(f"/proc/{pid}") for pid in trials) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not any(os.path.exists(f"/proc/{pid}") for pid in trials)
+    trials = eventually(lambda: children(server))
+    server.kill()
+    assert trials and eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in trials))
     pending.cancel()
 
 
-def test_without_trials_nothing_is_started(serve, repository):
-    server = serve("--probe", "off")
+def test_without_trials_nothing_is_started(serve_repository, repository):
+    server = serve_repository("--probe", "off")
     put(repository, "left", 3, yaml="memory_budget: 1M\n")
     steps = list(load(controls(server), "left", 3).steps)
     assert len(steps) == 3 and "gate memory, skipped" in steps[0]
@@ -162,10 +123,10 @@ def test_without_trials_nothing_is_started(serve, repository):
 
 # Gates
 
-def test_what_fails_its_gates_needs_force(serve, repository):
-    server = serve()
+def test_what_fails_its_gates_needs_force(serve_repository, repository):
+    server = serve_repository()
     stub = controls(server)
-    put(repository, "left", 3, like=9)
+    put(repository, "left", 3, adds=9)
     golden(repository, "left", 3, expected=3)
     steps = list(load(stub, "left", 3).steps)
     assert any("gate golden, failed: 1 of 1 case failed: case 'one': output 'y' is" in step for step in steps), steps
@@ -182,8 +143,8 @@ def test_what_fails_its_gates_needs_force(serve, repository):
     assert told.verb == "load" and any("gate golden, failed" in step for step in told.steps)
 
 
-def test_a_version_that_fails_does_not_become_live_where_none_is(serve, repository):
-    server = serve()
+def test_a_version_that_fails_does_not_become_live_where_none_is(serve_repository, repository):
+    server = serve_repository()
     stub = controls(server)
     stub.Unload(control.ControlRequest(model="left"))
     golden(repository, "left", 2, expected=7)
@@ -191,17 +152,17 @@ def test_a_version_that_fails_does_not_become_live_where_none_is(serve, reposito
     assert states(server, "left") == {2: ("BLUE", "READY")}
     server.stop()
     # Nor at the next start.
-    again = serve()
+    again = serve_repository()
     assert states(again, "left") == {2: ("BLUE", "READY")}
     refused(WRONG, lambda: swap(controls(again), ("left", 2)), "golden")
 
 
 @pytest.mark.parametrize("yaml, outcome", [("", "passed"), ("golden_rtol: 0\ngolden_atol: 0\n", "failed")])
-def test_tolerances(serve, repository, yaml, outcome):
+def test_tolerances(serve_repository, repository, yaml, outcome):
     x = np.ones((1, WIDTH), np.float32)
     golden(repository, "left", 2, **{"input.x": x, "output.y": x * np.float32(3.0001)})
     put(repository, "left", 2, yaml=yaml)
-    stub = controls(serve())
+    stub = controls(serve_repository())
     load(stub, "left", 1)
     stub.Unload(control.ControlRequest(model="left", version=2, force=True))
     assert any(f"gate golden, {outcome}" in step for step in load(stub, "left", 2).steps)
@@ -226,8 +187,8 @@ def test_examples_that_do_not_hold(repository, files, words):
         assert word in gate["sentence"]
 
 
-def test_budgets(serve, repository):
-    server = serve()
+def test_budgets(serve_repository, repository):
+    server = serve_repository()
     stub = controls(server)
     put(repository, "left", 3, yaml="latency_budget_milliseconds: 0.001\nmemory_budget: 64K\n")
     load(stub, "left", 3)
@@ -240,21 +201,14 @@ def test_budgets(serve, repository):
 
 def root(version):
     """y = log(x + `version`): NaN where that is below 0."""
-    graph = helper.make_graph(
-        [helper.make_node("Add", ["x", "v"], ["sum"]), helper.make_node("Log", ["sum"], ["y"])], "m",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [-1, WIDTH])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [-1, WIDTH])],
-        [onnx.numpy_helper.from_array(np.float32([version]), "v")])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()
+    return graph([node("Add", "x", "v", "sum"), node("Log", "sum", "y")], {"v": np.float32([version])})
 
 
 @pytest.mark.parametrize("live, is_fit", [(9, False), (-9, True)])
-def test_nan_is_a_fault_where_the_live_version_knows_better(serve, repository, live, is_fit):
+def test_nan_is_a_fault_where_the_live_version_knows_better(serve_repository, repository, live, is_fit):
     for version, content in (1, root(live)), (2, root(-5)):
-        place = repository / "roots" / str(version)
-        place.mkdir(parents=True)
-        (place / "model.onnx").write_bytes(content)
-    server = serve()
+        put(repository, "roots", version, content)
+    server = serve_repository()
     stub = controls(server)
     stub.Unload(control.ControlRequest(model="roots"))
     load(stub, "roots", 1)
@@ -265,23 +219,20 @@ def test_nan_is_a_fault_where_the_live_version_knows_better(serve, repository, l
         refused(WRONG, lambda: swap(stub, ("roots", 2)), "finite: it gives NaN")
 
 
-def test_a_version_that_answers_nothing_needs_force(serve, repository):
-    def save(version, above):
-        (repository / "left" / str(version)).mkdir()
-        (repository / "left" / str(version) / "model.onnx").write_bytes(failing(above))
-    server = serve()
+def test_a_version_that_answers_nothing_needs_force(serve_repository, repository):
+    server = serve_repository()
     stub = controls(server)
-    save(3, -1e9)
+    put(repository, "left", 3, failing(-1e9))
     assert any("gate answers, failed: it answers none of the inputs" in step for step in load(stub, "left", 3).steps)
     assert "version 3: " in server.log() and "Gather" in server.log()
     refused(WRONG, lambda: swap(stub, ("left", 3)), "answers: it answers none", "golden case", "say force")
     # One that takes other inputs than ours, and shows it.
-    save(4, -1000)
+    put(repository, "left", 4, failing(-1000))
     golden(repository, "left", 4, **{"input.x": np.full((1, WIDTH), -1e6, np.float32)})
     assert not any("gate answers" in step for step in load(stub, "left", 4).steps)
     swap(stub, ("left", 4))
     # And the next of its kind, which refuses no more than the live one.
-    save(5, -1000)
+    put(repository, "left", 5, failing(-1000))
     load(stub, "left", 5)
     swap(stub, ("left", 5))
     # What answers nothing does not become live by coming first, either.
@@ -291,10 +242,6 @@ def test_a_version_that_answers_nothing_needs_force(serve, repository):
 
 # Left alone
 
-def killed_by(server):
-    return server.process.wait(timeout=PATIENCE)
-
-
 def start(repository, bad_runtime, *arguments):
     """(exit code, what it said) of a server that does not outlive its start."""
     done = subprocess.run([binary(), "serve", "--repository", repository, "--grpc", "127.0.0.1:0", "--onnxruntime",
@@ -303,7 +250,7 @@ def start(repository, bad_runtime, *arguments):
 
 
 def test_a_crash_loop_ends(bad, bad_runtime, repository):
-    put(repository, "left", 2, "abort-here")
+    put(repository, "left", 2, note="abort-here")
     for _ in range(2):
         assert start(repository, bad_runtime, "--probe", "off")[0] == -signal.SIGABRT
     # The third start leaves it alone; nobody else is to blame.
@@ -326,7 +273,7 @@ def test_a_crash_loop_ends(bad, bad_runtime, repository):
 
 
 def test_after_a_crash_it_is_tried_outside(bad, bad_runtime, repository):
-    put(repository, "left", 2, "abort-here")
+    put(repository, "left", 2, note="abort-here")
     assert start(repository, bad_runtime)[0] == -signal.SIGABRT
     server = bad()
     assert ask(server, "right")[0] == 2 and states(server, "left")[2][1] == "FAILED" and ask(server, "left")[0] == 1
@@ -336,7 +283,7 @@ def test_after_a_crash_it_is_tried_outside(bad, bad_runtime, repository):
 
 
 def test_an_order_lifts_the_quarantine(bad, bad_runtime, repository):
-    put(repository, "left", 2, "abort-here")
+    put(repository, "left", 2, note="abort-here")
     for _ in range(2):
         assert start(repository, bad_runtime, "--probe", "off")[0] == -signal.SIGABRT
     server = bad()
@@ -348,12 +295,10 @@ def test_an_order_lifts_the_quarantine(bad, bad_runtime, repository):
 
 def test_an_end_that_was_asked_for_is_no_crash(bad, repository):
     server = bad("--probe", "off")
-    put(repository, "left", 3, "hang-here")
+    put(repository, "left", 3, note="hang-here")
     pending = controls(server).Load.future(control.ControlRequest(model="left", version=3), timeout=PATIENCE)
     marker = repository / ".vencejo.json.loading"
-    while not marker.exists():
-        time.sleep(0.01)
-    assert '"isUnderWay" : true' in marker.read_text()
+    assert eventually(marker.exists) and '"isUnderWay" : true' in marker.read_text()
     server.stop()
     pending.cancel()
     assert not marker.exists()
@@ -363,11 +308,10 @@ def test_two_servers_over_one_repository_do_not_blame_each_other(bad, repository
     first = bad("--probe", "off")
     stub = controls(first)
     swap(stub, ("left", 1))  # From now on what is loaded stands in the state file, and version 3 does not.
-    put(repository, "left", 3, "hang-here")
+    put(repository, "left", 3, note="hang-here")
     pending = stub.Load.future(control.ControlRequest(model="left", version=3), timeout=PATIENCE)
     marker = repository / ".vencejo.json.loading"
-    while not marker.exists():
-        time.sleep(0.01)
+    assert eventually(marker.exists)
     before = marker.read_text()
     second = bad("--probe", "off")
     assert ask(second, "left")[0] == 1
@@ -392,8 +336,8 @@ def test_probe(repository, bad_runtime):
     assert report["schema"] == 1 and report["passed"] and report["facts"]["runs"] == 100
     assert report["facts"]["p50_nanoseconds"] <= report["facts"]["p99_nanoseconds"]
     assert 0 < report["peak_bytes_before"] <= report["peak_bytes_after"]
-    put(repository, "left", 3, "abort-here")
-    put(repository, "left", 4, "hang-here")
+    put(repository, "left", 3, note="abort-here")
+    put(repository, "left", 4, note="hang-here")
     for arguments, wanted, words in (
             (("left/3",), FAILED, "crashed (SIGABRT)"), (("left/4", "--timeout", "1"), FAILED, "not ready within 1 s"),
             (("left/9",), FAILED, "does not exist"), (("nobody",), USAGE, "nobody"), (("left/2/weights.onnx",), USAGE, "model.onnx"),
@@ -402,10 +346,10 @@ def test_probe(repository, bad_runtime):
         assert code == wanted and words in error, (arguments, error)
 
 
-def test_load_tells_of_its_gates(serve, repository):
+def test_load_tells_of_its_gates(serve_repository, repository):
     golden(repository, "left", 1, expected=1)
     golden(repository, "left", 1, case="two", expected=1)
-    server = serve()
+    server = serve_repository()
     assert vencejo(server, "unload", "left", "--version", "1")[0] == DONE
     code, text, _ = vencejo(server, "load", "left", "--version", "1")
     assert code == DONE and "was tried in a process of its own: ready in" in text and "ms a run (p99 of 100)" in text

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from command_line import DONE, FAILED, USAGE, command
-from test_swap import put
+from models import put
 
 
 @pytest.fixture

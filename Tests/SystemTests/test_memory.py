@@ -6,6 +6,8 @@ import pytest
 
 from server import Server, run
 from stubs import prediction, prediction_grpc
+from waiting import eventually
+
 LIMIT = 32 << 20
 MEGABYTE = 1 << 20
 
@@ -50,9 +52,7 @@ def test_beyond_the_limit_calls_are_refused_and_later_answered(server):
         streams.append(prediction_grpc.PredictionServiceStub(channel).PredictMany.future(messages, timeout=60))
         ends.append(end)
     # Eight times 10 MB cannot be held: some are refused while they grow, and say when to come again.
-    refused = []
-    while not refused:
-        refused = [stream for stream in streams if stream.done()]
+    refused = eventually(lambda: [stream for stream in streams if stream.done()])
     assert refused[0].code() == grpc.StatusCode.RESOURCE_EXHAUSTED, refused[0].details()
     assert "33554432 bytes" in refused[0].details()
     assert dict(refused[0].trailing_metadata())["grpc-retry-pushback-ms"] == "100"

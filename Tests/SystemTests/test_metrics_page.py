@@ -10,8 +10,9 @@ import pytest
 
 import metrics_page
 from metrics_page import COUNTER, HISTOGRAM, Page
-from server import run
+from server import Server, run
 from stubs import prediction, prediction_grpc
+from waiting import eventually
 
 
 @pytest.mark.parametrize("words, expected", [
@@ -70,11 +71,15 @@ def of(page, name, **labels):
     return [value for (each, pairs), value in page.series().items() if each == name and labels.items() <= dict(pairs).items()]
 
 
-def eventually(path, is_meant):
+def page_when(path, is_meant):
     """What a call changes is written when its turn ends, which may be after its answer was read."""
-    while not is_meant(page := metrics_page.read_while_written(path)):
-        time.sleep(0.01)
-    return page
+    found = []
+
+    def look():
+        found[:] = [metrics_page.read_while_written(path)]
+        return is_meant(found[0])
+    assert eventually(look), path
+    return found[0]
 
 
 def test_the_header_says_who_wrote_it(server, path):
@@ -95,7 +100,7 @@ def test_the_header_says_who_wrote_it(server, path):
     assert not any(page.words[len(metrics_page.HEADER):64]) and not any(page.words[72:metrics_page.HEADER_WORDS])
     # It gives signs of life.
     before = page.header("heartbeat_monotonic_nanoseconds")
-    eventually(path, lambda page: page.header("heartbeat_monotonic_nanoseconds") > before)
+    page_when(path, lambda page: page.header("heartbeat_monotonic_nanoseconds") > before)
 
 
 def test_rows_of_models_and_versions(server, path):
@@ -108,7 +113,7 @@ def test_rows_of_models_and_versions(server, path):
 
 def test_calls_are_counted(server, path):
     assert predict(server, 20) == [grpc.StatusCode.OK] * 20
-    page = eventually(path, lambda page: sum(of(page, "vencejo_requests", model="echo")) == 20)
+    page = page_when(path, lambda page: sum(of(page, "vencejo_requests", model="echo")) == 20)
     assert sum(of(page, "vencejo_requests", model="echo", method="Predict", code="OK")) == 20
     assert sum(of(page, "vencejo_requests")) == 20
     durations = [each for each in of(page, "vencejo_request_duration_seconds", model="echo", outcome="ok") if each.count]
@@ -125,7 +130,7 @@ def test_calls_are_counted(server, path):
 def test_what_a_request_names_is_no_label(server, path):
     name = "no-such-model-of-ours"
     assert set(predict(server, 3, name)) == {grpc.StatusCode.NOT_FOUND}
-    page = eventually(path, lambda page: sum(of(page, "vencejo_requests", model="_unknown", code="NOT_FOUND")) == 3)
+    page = page_when(path, lambda page: sum(of(page, "vencejo_requests", model="_unknown", code="NOT_FOUND")) == 3)
     assert sum(of(page, "vencejo_requests_rejected", model="_unknown", reason="unknown_model")) == 3
     assert name.encode() not in path.read_bytes()
 
@@ -172,11 +177,9 @@ def test_one_server_writes_a_page(server, serve, path, echo):
 
 
 def test_a_server_that_is_killed(path, echo):
-    from server import Server
     first = Server("--metrics-page", path, repository=echo)
     predict(first, 5)
-    first.process.kill()
-    first.process.wait()
+    first.kill()
     # What it counted lies there still, and nobody writes it.
     assert not metrics_page.is_written(path)
     left = Page.at(path)

@@ -6,12 +6,12 @@ import time
 import grpc
 import pytest
 
+from calls import ask, controls, refused, states, swap
 from command_line import DONE, FAILED, USAGE, command
-from server import Server, run
+from models import model, put
+from server import run
 from stubs import control
-from test_swap import ask, controls, model, put, refused, states, swap
-
-PATIENCE = 60
+from waiting import becomes
 
 
 @pytest.fixture
@@ -22,27 +22,8 @@ def repository(tmp_path):
     return folder
 
 
-@pytest.fixture
-def serve(repository):
-    servers = []
-
-    def start(*arguments):
-        servers.append(Server(*arguments, repository=repository, control="127.0.0.1:0"))
-        return servers[-1]
-    yield start
-    for server in servers:
-        server.stop()
-
-
-def watch(serve, poll=0.3):
-    return serve("--repository-mode", "watch", "--repository-poll-seconds", poll)
-
-
-def becomes(wanted, look):
-    until = time.monotonic() + PATIENCE
-    while (found := look()) != wanted:
-        assert time.monotonic() < until, f"{found}, not {wanted}"
-        time.sleep(0.05)
+def watch(serve_repository, poll=0.3):
+    return serve_repository("--repository-mode", "watch", "--repository-poll-seconds", poll)
 
 
 def arrive(repository, name, version):
@@ -61,9 +42,9 @@ def live(server, name="left"):
 
 
 @pytest.mark.parametrize("poll", [0.3, 3600])
-def test_new_versions_and_models_are_served(serve, repository, poll):
+def test_new_versions_and_models_are_served(serve_repository, repository, poll):
     """Without a poll in time only the kernel can have told."""
-    server = watch(serve, poll)
+    server = watch(serve_repository, poll)
     assert live(server) == 2
     arrive(repository, "left", 3)
     becomes(3, lambda: live(server))
@@ -82,8 +63,8 @@ def test_new_versions_and_models_are_served(serve, repository, poll):
     assert [(event.verb, event.author) for event in events] [:2] == [("watch", "repository watch")] * 2
 
 
-def test_a_slow_copy_is_never_seen_half(serve, repository):
-    server = watch(serve, poll=3600)
+def test_a_slow_copy_is_never_seen_half(serve_repository, repository):
+    server = watch(serve_repository, poll=3600)
     content = model(3)
     place = repository / "left" / "3"
     place.mkdir()
@@ -103,8 +84,8 @@ def test_a_slow_copy_is_never_seen_half(serve, repository):
     assert "FAILED" not in str(states(server, "left"))
 
 
-def test_a_manifest_must_be_right(serve, repository):
-    server = watch(serve)
+def test_a_manifest_must_be_right(serve_repository, repository):
+    server = watch(serve_repository)
     place = repository / "left" / "3"
     put(repository, "left", 9)
     becomes(9, lambda: live(server))
@@ -122,8 +103,8 @@ def test_a_manifest_must_be_right(serve, repository):
     assert "names a model.onnx of sha256" in server.log() and not place.exists()
 
 
-def test_an_order_pins(serve, repository):
-    server = watch(serve)
+def test_an_order_pins(serve_repository, repository):
+    server = watch(serve_repository)
     swap(controls(server), ("left", 1))
     put(repository, "left", 3)
     becomes({1, 3}, lambda: set(states(server, "left")))
@@ -134,8 +115,8 @@ def test_an_order_pins(serve, repository):
     becomes(4, lambda: live(server))
 
 
-def test_what_does_not_fit_callers_is_only_loaded(serve, repository):
-    server = watch(serve)
+def test_what_does_not_fit_callers_is_only_loaded(serve_repository, repository):
+    server = watch(serve_repository)
     put(repository, "left", 3, output="z")
     becomes({2, 3}, lambda: set(states(server, "left")))
     time.sleep(1)
@@ -144,14 +125,14 @@ def test_what_does_not_fit_callers_is_only_loaded(serve, repository):
     assert states(server, "left")[3] == ("GREEN", "LIVE")
 
 
-def test_a_kubernetes_volume_is_swapped(serve, repository):
+def test_a_kubernetes_volume_is_swapped(serve_repository, repository):
     for number, version in (1, 1), (2, 2):
         (repository / f"..{number}").mkdir()
         put(repository / f"..{number}", "left", version)
     shutil.rmtree(repository / "left")
     (repository / "..data").symlink_to("..1")
     (repository / "left").symlink_to("..data/left")
-    server = watch(serve)
+    server = watch(serve_repository)
     assert live(server) == 1
     (repository / "..data_tmp").symlink_to("..2")
     (repository / "..data_tmp").rename(repository / "..data")
@@ -159,11 +140,11 @@ def test_a_kubernetes_volume_is_swapped(serve, repository):
     becomes(2, lambda: live(server))
 
 
-def test_old_versions_are_removed(serve, repository):
+def test_old_versions_are_removed(serve_repository, repository):
     for version in 3, 4, 5:
         put(repository, "left", version)
     (repository / "left" / "model.yaml").write_text("keep: 3\nlabels: {old: 1}\nversion_policy:\n  latest: 1\n")
-    server = watch(serve)
+    server = watch(serve_repository)
     assert states(server, "left") == {5: ("BLUE", "LIVE")}
     becomes({"1", "3", "4", "5", "model.yaml"}, lambda: {entry.name for entry in (repository / "left").iterdir()})
     put(repository, "left", 6)
@@ -177,11 +158,11 @@ def test_old_versions_are_removed(serve, repository):
     ("version_policy: {specific: [1, 4]}", {4: ("BLUE", "LIVE"), 1: ("GREEN", "READY")}),
     ("version_policy: {latest: 1}", {5: ("BLUE", "LIVE")}), ("version_policy: {specific: [9]}", None),
     ("version_policy: {latest: 0}", None), ("version_policy: {newest: {}}", None)])
-def test_policies(serve, repository, policy, loaded):
+def test_policies(serve_repository, repository, policy, loaded):
     for version in 4, 5:
         put(repository, "left", version)
     (repository / "left" / "model.yaml").write_text(policy + "\n")
-    server = serve()
+    server = serve_repository()
     if loaded is None:
         assert [state for _, state in states(server, "left").values()][0] == "FAILED" and "version_policy" in server.log()
         return
@@ -193,17 +174,17 @@ def test_policies(serve, repository, policy, loaded):
         assert ask(server, "left", version=2)[0] == 2
 
 
-def test_modes(serve, repository):
+def test_modes(serve_repository, repository):
     put(repository, "right", 1)
-    server = serve("--repository-mode", "explicit")
+    server = serve_repository("--repository-mode", "explicit")
     refused(grpc.StatusCode.NOT_FOUND, lambda: ask(server, "left"), "left")
     controls(server).Load(control.ControlRequest(model="left"))
     assert live(server) == 2
     server.stop()
-    server = serve("--repository-mode", "explicit", "--load-model", "right")
+    server = serve_repository("--repository-mode", "explicit", "--load-model", "right")
     assert live(server) == 2 and live(server, "right") == 1
     server.stop()
-    server = serve("--repository-mode", "none")
+    server = serve_repository("--repository-mode", "none")
     stub = controls(server)
     for order in stub.Load, stub.Unload:
         refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: order(control.ControlRequest(model="left", version=1)),

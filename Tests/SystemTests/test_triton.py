@@ -1,9 +1,4 @@
 """tritonclient[grpc], unmodified: one run of triton_client.py, one test per case that it tells of."""
-import json
-import pathlib
-import subprocess
-import sys
-
 import pytest
 
 from tensors import CASES
@@ -13,11 +8,9 @@ TITLES = ["about", *(f"{name} v{version} batch {batch} {mode}" for name, version
 
 
 @pytest.fixture(scope="module")
-def told(server):
-    program = pathlib.Path(__file__).with_name("triton_client.py")
-    done = subprocess.run([sys.executable, str(program), server.address], capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def told(server, triton):
+    told, = triton(server.address, ["cases"])
+    return told
 
 
 @pytest.mark.parametrize("title", TITLES)

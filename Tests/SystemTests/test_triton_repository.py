@@ -3,12 +3,10 @@ import base64
 import json
 import shutil
 import struct
-import subprocess
-import sys
 
 import pytest
 
-from server import MODELS, PATIENCE
+from server import MODELS
 
 DIGITS = """
 name: "digits"
@@ -59,46 +57,6 @@ model_warmup [
   }
 ]
 """
-PROGRAM = """
-import base64, json, sys
-import numpy as np
-import tritonclient.grpc as triton
-from tritonclient.utils import InferenceServerException
-client, told = triton.InferenceServerClient(sys.argv[1]), []
-for step, *arguments in json.loads(sys.argv[2]):
-    try:
-        if step == "config":
-            answer = client.get_model_config(*arguments, as_json=True)["config"]
-        elif step == "statistics":
-            answer = client.get_inference_statistics(*arguments, as_json=True).get("model_stats", [])
-        elif step == "index":
-            answer = client.get_model_repository_index(as_json=True).get("models", [])
-        elif step == "load":
-            name, options = arguments
-            options["files"] = {key: base64.b64decode(text) for key, text in options.get("files", {}).items()}
-            answer = client.load_model(name, **options)
-        elif step == "unload":
-            answer = client.unload_model(*arguments)
-        else:
-            name, given, kind, shape, outputs, classes = arguments
-            tensor = triton.InferInput(given, shape, kind)
-            tensor.set_data_from_numpy(np.ones(shape, {"FP32": np.float32, "INT64": np.int64}[kind]))
-            wanted = [triton.InferRequestedOutput(each, class_count=classes) for each in outputs]
-            answer = client.infer(name, [tensor], outputs=wanted).as_numpy(outputs[0]).shape
-    except InferenceServerException as error:
-        answer = [str(error.status()).rpartition(".")[2], error.message()]
-    told.append(answer)
-print(json.dumps(told))
-"""
-
-
-def triton(address, *steps):
-    done = subprocess.run([sys.executable, "-c", PROGRAM, address, json.dumps(steps)], capture_output=True, text=True,
-                          timeout=PATIENCE)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def put(repository, name, fixture, versions=(1,), configuration=None, file="model.onnx"):
     for version in versions:
         place = repository / name / str(version)
@@ -126,8 +84,8 @@ def infer(name, classes=0):
     return ["infer", name, "image", "FP32", [2, 1, 8, 8], ["probabilities"], classes]
 
 
-def test_a_triton_repository_serves_unchanged(serve, repository):
-    server = serve(repository=repository, control="127.0.0.1:0")
+def test_a_triton_repository_serves_unchanged(serve_repository, triton, repository):
+    server = serve_repository()
     index, = triton(server.control, ("index",))
     assert index == [{"name": name, "version": str(version), "state": "READY"}
                      for name, version in (("diabetes", 6), ("digits", 1), ("digits", 3), ("lookup", 1))]
@@ -147,7 +105,7 @@ def test_a_triton_repository_serves_unchanged(serve, repository):
     assert len(lines) == 1 and "KIND_GPU" in lines[0] and "label_filename" in lines[0]
 
 
-def test_statistics_count_calls_rows_and_runs(serve, repository):
+def test_statistics_count_calls_rows_and_runs(serve, triton, repository):
     server = serve(repository=repository)
     empty, *_, after, everything = triton(
         server.address, ("statistics", "digits", "3"), infer("digits"), infer("digits"), infer("digits"),
@@ -168,8 +126,8 @@ def test_statistics_count_calls_rows_and_runs(serve, repository):
         ("digits", "1"), ("digits", "3"), ("diabetes", "6"), ("lookup", "1")}
 
 
-def test_models_are_loaded_and_unloaded(serve, repository):
-    server = serve(repository=repository, control="127.0.0.1:0")
+def test_models_are_loaded_and_unloaded(serve_repository, triton, repository):
+    server = serve_repository()
     two = {"config": json.dumps({"version_policy": {"specific": {"versions": [2]}}})}
     put(repository, "late", "digits", (1,), "max_batch_size: 4\ndynamic_batching { }\n")
     told = triton(server.control, ("load", "digits", two), ("unload", "diabetes"), ("load", "late", {}), ("index",),
@@ -181,8 +139,8 @@ def test_models_are_loaded_and_unloaded(serve, repository):
     assert [each[0] for each in told[6:]] == ["NOT_FOUND", "NOT_FOUND"]
 
 
-def test_what_is_not_offered_is_refused(serve, repository):
-    server = serve(repository=repository, control="127.0.0.1:0")
+def test_what_is_not_offered_is_refused(serve_repository, triton, repository):
+    server = serve_repository()
     classes, unknown = triton(server.control, infer("digits", 3), ("load", "nobody", {"config": "{}"}))
     assert classes[0] == "UNIMPLEMENTED" and "classification" in classes[1]
     assert unknown[0] == "NOT_FOUND"
@@ -196,8 +154,8 @@ def sent(version=1, config=None, content=content(), name="model.onnx"):
     return {"config": json.dumps(config or {}), "files": {f"file:{version}/{name}": content}}
 
 
-def test_files_that_come_along_are_put_into_the_repository(serve, repository):
-    server = serve(repository=repository, control="127.0.0.1:0")
+def test_files_that_come_along_are_put_into_the_repository(serve_repository, triton, repository):
+    server = serve_repository()
     before = {path for path in repository.rglob("*")}
     told = triton(server.control, ("load", "fresh", sent(3)), infer("fresh"), ("load", "fresh", sent(3)),
                   ("load", "fresh", sent(3, content=content("lookup"))), ("load", "digits", sent(7)), infer("digits"),
@@ -217,13 +175,13 @@ def test_files_that_come_along_are_put_into_the_repository(serve, repository):
     assert {path.relative_to(repository).parts[0] for path in new} <= {"fresh", "digits", "diabetes", ".vencejo.json"}
     # A restart serves them.
     server.stop()
-    again = serve(repository=repository, control="127.0.0.1:0")
+    again = serve_repository()
     shape, config = triton(again.control, infer("fresh"), ("config", "fresh", "3"))
     assert shape == [2, 10] and config["name"] == "fresh"
 
 
-def test_a_config_holds_for_its_load(serve, repository):
-    server = serve(repository=repository, control="127.0.0.1:0")
+def test_a_config_holds_for_its_load(serve_repository, triton, repository):
+    server = serve_repository()
     config = {"max_batch_size": 16, "dynamic_batching": {"preferred_batch_size": [8], "maxQueueDelayMicroseconds": "70"},
               "instance_group": [{"count": 3, "kind": "KIND_CPU"}], "name": "fresh", "backend": "onnxruntime",
               "input": [{"name": "image", "data_type": "TYPE_FP32", "dims": [1, 8, 8]}],
@@ -255,16 +213,16 @@ def test_a_config_holds_for_its_load(serve, repository):
     (sent(config={"max_batch_size": 8, "input": [{"name": "nothing", "data_type": "TYPE_FP32", "dims": [1]}]}),
      "FAILED_PRECONDITION", "parameter 'config': input \"nothing\" is not in the model"),
 ])
-def test_what_is_sent_and_cannot_be_served_leaves_nothing_behind(serve, repository, options, code, sentence):
-    server = serve(repository=repository, control="127.0.0.1:0")
+def test_what_is_sent_and_cannot_be_served_leaves_nothing_behind(serve_repository, triton, repository, options, code, sentence):
+    server = serve_repository()
     (told,), = [triton(server.control, ("load", "fresh", options))]
     assert told[0] == code and sentence in told[1], told
     assert not (repository / "fresh").exists()
     assert not [path for path in repository.iterdir() if path.name.startswith(".import")]
 
 
-def test_a_config_for_what_is_loaded_already_is_not_passed_over(serve, repository):
-    server = serve(repository=repository, control="127.0.0.1:0")
+def test_a_config_for_what_is_loaded_already_is_not_passed_over(serve_repository, triton, repository):
+    server = serve_repository()
     same = {"config": json.dumps({"name": "digits", "version_policy": {"specific": {"versions": [3]}}})}
     other = {"config": json.dumps({"max_batch_size": 2, "version_policy": {"specific": {"versions": [3]}}})}
     told = triton(server.control, ("load", "digits", same), ("load", "digits", other))
@@ -272,15 +230,15 @@ def test_a_config_for_what_is_loaded_already_is_not_passed_over(serve, repositor
     assert told[1][0] == "FAILED_PRECONDITION" and "loaded already, and not with this config" in told[1][1]
 
 
-def test_where_nothing_can_be_written_nothing_is_sent(serve, repository):
+def test_where_nothing_can_be_written_nothing_is_sent(serve_repository, triton, repository):
     """A repository that was moved away is read through its descriptor still, and cannot be written to: root may write to any other."""
-    server = serve(repository=repository, control="127.0.0.1:0")
+    server = serve_repository()
     moved = repository.rename(repository.parent / "moved")
     told, = triton(server.control, ("load", "fresh", sent()))
     assert told[0] == "UNAVAILABLE" and "read-only or full" in told[1] and str(repository.parent) not in told[1]
     assert not (moved / "fresh").exists()
     moved.rename(repository)
-    fixed = serve("--repository-mode", "none", repository=repository, control="127.0.0.1:0")
+    fixed = serve_repository("--repository-mode", "none")
     told, = triton(fixed.control, ("load", "fresh", sent()))
     assert told[0] == "FAILED_PRECONDITION" and "--repository-mode none" in told[1] and not (repository / "fresh").exists()
 
@@ -297,7 +255,7 @@ def test_where_nothing_can_be_written_nothing_is_sent(serve, repository):
      "'bad/warmup' does not exist"),
     ("input {\n  name\n}", "config.pbtxt:3: ':' or '{' is expected after 'name'"),
 ])
-def test_a_configuration_that_cannot_be_served_fails_its_model_only(serve, tmp_path, text, sentence):
+def test_a_configuration_that_cannot_be_served_fails_its_model_only(serve, triton, tmp_path, text, sentence):
     repository = tmp_path / "models"
     put(repository, "good", "lookup")
     put(repository, "bad", "digits", (1,), text)

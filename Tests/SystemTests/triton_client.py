@@ -1,7 +1,9 @@
-"""triton_client.py ADDRESS: calls every sample model with tritonclient and prints {case: "" or what was wrong}.
+"""Calls with tritonclient. Reads lines [ADDRESS, [STEP, ...]] and answers each with a line: a list of what the steps gave.
 
-A program of its own because tritonclient brings its own messages of the package `inference` (see stubs.py).
+A step is a list of its name and its arguments (STEPS); one that the server refuses gives [STATUS, MESSAGE]. A program of its own
+because tritonclient brings its own messages of the package `inference` (see stubs.py).
 """
+import base64
 import json
 import pathlib
 import queue
@@ -10,6 +12,7 @@ import traceback
 
 import numpy as np
 import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Fixtures"))
 from answers import HERE, asked_and_answered  # noqa: E402
@@ -86,8 +89,8 @@ def check_about(client):
     assert [each.name for each in client.get_model_metadata("digits").inputs] == ["image"]
 
 
-def main(address):
-    client = triton.InferenceServerClient(address)
+def every_case(client):
+    """{case: "" or what was wrong with it}, each sample model in each mode."""
     cases = {"about": lambda: check_about(client)}
     for path in sorted(HERE.glob("models/*/*/model.onnx")):
         name, version = path.parent.parent.name, path.parent.name
@@ -102,8 +105,47 @@ def main(address):
             told[title] = ""
         except Exception:  # each case is told on its own
             told[title] = traceback.format_exc(limit=3)
-    json.dump(told, sys.stdout)
+    return told
+
+
+def load(client, name, options):
+    """`options`: config as JSON, and files in base64."""
+    options["files"] = {key: base64.b64decode(text) for key, text in options.get("files", {}).items()}
+    client.load_model(name, **options)
+
+
+def infer(client, name, given, kind, shape, outputs, classes):
+    """The shape of the first output, for an input of ones."""
+    tensor = triton.InferInput(given, shape, kind)
+    tensor.set_data_from_numpy(np.ones(shape, {"FP32": np.float32, "INT64": np.int64}[kind]))
+    wanted = [triton.InferRequestedOutput(each, class_count=classes) for each in outputs]
+    return client.infer(name, [tensor], outputs=wanted).as_numpy(outputs[0]).shape
+
+
+STEPS = {
+    "cases": every_case,
+    "config": lambda client, *model: client.get_model_config(*model, as_json=True)["config"],
+    "statistics": lambda client, *model: client.get_inference_statistics(*model, as_json=True).get("model_stats", []),
+    "index": lambda client: client.get_model_repository_index(as_json=True).get("models", []),
+    "load": load,
+    "unload": lambda client, name: client.unload_model(name),
+    "infer": infer,
+}
+
+
+def done(client, step, *arguments):
+    try:
+        return STEPS[step](client, *arguments)
+    except InferenceServerException as error:
+        return [str(error.status()).rpartition(".")[2], error.message()]
+
+
+def main():
+    for line in sys.stdin:
+        address, steps = json.loads(line)
+        with triton.InferenceServerClient(address) as client:
+            print(json.dumps([done(client, *step) for step in steps]), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()
