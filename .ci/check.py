@@ -86,7 +86,7 @@ def main(base):
         if not server:
             step("build", "swift", "build", "--quiet", *SWIFT)
         selected = [f"Tests/SystemTests/{name}" for name in sorted(modules | set(SELECTION if server else []))]
-        step("system tests", str(python), "-m", "pytest", "-q", "-n", "4", *selected, VENCEJO_BIN=".build/debug/vencejo")
+        step("system tests", str(python), "-m", "pytest", "-q", "-n", "4", "--dist", "worksteal", *selected, VENCEJO_BIN=".build/debug/vencejo")
     print(f"==> checked in {time.monotonic() - began:.0f} s")
 
 
