@@ -54,10 +54,11 @@ struct ImportSource {
     }
 
     private static func read(_ path: String) throws(Failure) -> [UInt8] {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw Failure(code: .failed, sentence: "\(path) cannot be read")
+        do throws(LimitedFile.Problem) {
+            return try LimitedFile.read(path, bytesMax: LimitedFile.configurationBytesMax)
+        } catch {
+            throw Failure(code: .failed, sentence: "\(path) \(error.sentence)")
         }
-        return Array(data)
     }
 
     // MARK: - MLflow

@@ -106,12 +106,13 @@ struct InputArgument {
     }
 
     private static func read(_ path: String, _ text: String, _ flag: String) throws(Failure) -> [UInt8] {
-        guard let data = FileManager.default.contents(atPath: path) else {
+        do throws(LimitedFile.Problem) {
+            return try LimitedFile.read(path, bytesMax: LimitedFile.inputBytesMax)
+        } catch {
             throw .usage(
-                "\(flag) \(quoted(text)): the file \(quoted(path)) cannot be read: give the path of a file that is there"
+                "\(flag) \(quoted(text)): the file \(quoted(path)) \(error.sentence): give the path of another file"
             )
         }
-        return Array(data)
     }
 
     private static func parse(_ bytes: [UInt8], _ text: String, _ flag: String) throws(Failure) -> JSON {

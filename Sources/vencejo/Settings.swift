@@ -326,11 +326,14 @@ struct Settings {
     }
 
     private static func read(_ file: String) throws(Failure) -> [Key: [Given]] {
-        guard let data = FileManager.default.contents(atPath: file) else {
-            throw .usage("--config: the file \"\(file)\" cannot be read: give the path of a YAML file")
+        let bytes: [UInt8]
+        do throws(LimitedFile.Problem) {
+            bytes = try LimitedFile.read(file, bytesMax: LimitedFile.configurationBytesMax)
+        } catch {
+            throw .usage("--config: the file \"\(file)\" \(error.sentence): give the path of a YAML file")
         }
         let pairs: [(key: String, values: [String])]
-        do throws(YAMLError) { pairs = try YAML.mapping(Array(data)) } catch {
+        do throws(YAMLError) { pairs = try YAML.mapping(bytes) } catch {
             throw .usage("\(file): \(error.sentence)")
         }
         var given: [Key: [Given]] = [:]

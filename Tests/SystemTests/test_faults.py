@@ -155,6 +155,7 @@ USAGE = [
     ("certificate is none", ["--tls-certificate", "{tmp}/file", "--tls-key", "{tmp}/file"],
      ["tls-certificate", "{tmp}/file"]),
     ("no configuration", ["--config", "{tmp}/nothing.yaml"], ["config", "{tmp}/nothing.yaml"]),
+    ("a configuration without an end", ["--config", "/dev/zero"], ["config", "/dev/zero", "larger than 1048576 bytes"]),
 ]
 CONFIGURATION = [
     ("unknown key", "repositry: here\n", ["repositry", "repository"]),
