@@ -9,9 +9,9 @@ fixtures := Tests/Fixtures
 # A target may import only what Package.swift names for it.
 strict := --explicit-target-dependency-import-check error
 release := --configuration release --static-swift-stdlib
-# Debug builds for tests, module by module and without debug information: two thirds of the work of an ordinary one. They
+# Debug builds for tests, module by module and without debug information: half of the work of an ordinary one. They
 # have folders of their own, so that `swift build` and `swift test` by hand stay incremental.
-lean := -debug-info-format none -Xswiftc -wmo -Xswiftc -num-threads -Xswiftc 2
+lean := -debug-info-format none $(addprefix -Xswiftc ,-wmo -num-threads 2 -no-emit-module-separately-wmo)
 tests := --scratch-path .build-tests
 took = echo "==> $@: $$SECONDS s"
 agents := --package-path agents --scratch-path .build-agents
@@ -31,7 +31,7 @@ serve: build $(venv)/ready ## Serve the sample models on 127.0.0.1:8001
 # loader threads give way to other processes (SCHED_IDLE), and beside a compiler they would not get their turn.
 test: monitors ## Run all tests
 	@$(MAKE) --jobs=2 build-agents build build-tests $(venv)/ready
-	@$(MAKE) generated swift-tests system-tests
+	@$(MAKE) --old-file=build --old-file=build-agents --old-file=build-tests generated swift-tests system-tests
 	@echo "==> tests that depend on time, one after another"
 	$(python) -m pytest Tests/SystemTests -m alone && $(took)
 
