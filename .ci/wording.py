@@ -81,7 +81,8 @@ def fault(subject):
 
 def main(base):
     if subprocess.run(["git", "cat-file", "-e", f"{base}^{{commit}}"], capture_output=True).returncode != 0:
-        sys.exit(f"wording: commit {base} is not in this clone: run git fetch --unshallow, or name another one")
+        print(f"wording: NOT CHECKED: commit {base} is not in this clone: run git fetch --unshallow, or name another one")
+        return 0 if base == BASE else 2
     problems = [
         f'{file}:{number}: bare "{word}": name the client, the server, the operator: {text.strip()}'
         for file, number, text in added(base) if (word := bare(text))]
