@@ -221,11 +221,13 @@ class CollectorGRPC(Collector):
         self.server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(
             "opentelemetry.proto.collector.trace.v1.TraceService",
             {"Export": grpc.unary_unary_rpc_method_handler(export)})])
+        # Not "localhost": gRPC is content with [::1] where 127.0.0.1 has another listener at the port, and the agent goes to
+        # either.
         if certificate:
             credentials = grpc.ssl_server_credentials([(key.encode(), certificate.encode())])
-            self.port = self.server.add_secure_port(f"localhost:{port}", credentials)
+            self.port = self.server.add_secure_port(f"127.0.0.1:{port}", credentials)
         else:
-            self.port = self.server.add_insecure_port(f"localhost:{port}")
+            self.port = self.server.add_insecure_port(f"127.0.0.1:{port}")
         self.server.start()
 
     def stop(self):
