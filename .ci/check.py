@@ -5,7 +5,7 @@
     .ci/check.py REVISION    since REVISION
 
 Swift: the tests of each target that changed and of the targets that use it. System tests: the modules that changed, and a
-short selection when the server changed, against the debug binary.
+short selection when the server or what the modules share changed, against the debug binary.
 """
 import json
 import os
@@ -73,19 +73,20 @@ def main(base):
     if any(file.startswith("proto/") for file in files):
         step("generated", "proto/check.sh")
     server = [file for file in files if re.match(r"(Sources/|Package\.swift)", file)]
+    helpers = [file for file in files if re.match(r"Tests/(SystemTests/(?!test_)|Fixtures/).*\.py", file)]
     if targets := affected(files):
         step("build", "swift", "build", "--build-tests", "--quiet", *SWIFT)
         step("Swift tests", "swift", "test", "--skip-build", "--quiet", "--filter", f"^({'|'.join(targets)})\\.")
     if any(re.match(r"agents/.*\.swift", file) for file in files):
         step("agents", "make", "build-agents")
     modules = {pathlib.Path(file).name for file in files if re.match(r"Tests/SystemTests/test_\w+\.py", file)}
-    if modules or server:
+    if modules or helpers or server:
         python = ROOT / ".venv/bin/python"
         if not python.exists():
             step("Python packages", "make", ".venv/ready")
         if not server:
             step("build", "swift", "build", "--quiet", *SWIFT)
-        selected = [f"Tests/SystemTests/{name}" for name in sorted(modules | set(SELECTION if server else []))]
+        selected = [f"Tests/SystemTests/{name}" for name in sorted(modules | set(SELECTION if helpers or server else []))]
         step("system tests", str(python), "-m", "pytest", "-q", "-n", "4", "--dist", "worksteal", *selected, VENCEJO_BIN=".build/debug/vencejo")
     print(f"==> checked in {time.monotonic() - began:.0f} s")
 

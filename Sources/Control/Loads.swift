@@ -243,8 +243,8 @@ extension ModelControl {
     /// failure finds the lines that explain it in the log, so those are written first, and not under the lock: a log may block.
     private func fail(_ report: LoadReport, _ ownLoad: UInt64, isLeftAlone: Bool, handsOn: Bool) {
         let (model, number, reason) = (report.model, report.version, report.failure ?? "")
+        func isOurs(_ state: State) -> Bool { state.roster.models[model]?.standing(number)?.load == ownLoad }
         func failed(_ state: inout State) -> Int64? {
-            guard state.roster.models[model]?.standing(number)?.load == ownLoad else { return nil }
             state.roster.models[model]?.failed(number, reason)
             if isLeftAlone { state.roster.models[model]?.gaveUp(number) }
             return handsOn ? state.roster.models[model]?.handOn(from: number) : nil
@@ -254,13 +254,14 @@ extension ModelControl {
                 "model '\(model)': version \(heir) is to answer instead of version \(number), which failed; no order wanted "
                     + "either")
         }
-        let expected = state.withLock { state in
+        let expected = state.withLock { state -> Int64? in
             var next = state
-            return failed(&next)
+            return isOurs(state) ? failed(&next) : nil
         }
         tell(report)
         if let expected { warn(expected) }
-        let heir = state.withLock { state in
+        let heir = state.withLock { state -> Int64? in
+            guard isOurs(state) else { return nil }
             let heir = failed(&state)
             commit(state)
             return heir

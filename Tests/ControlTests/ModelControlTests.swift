@@ -309,6 +309,7 @@ func aVersionIsUnloadedWhileItLoads(loadSucceeds: Bool) throws {
     try shop.start()
     try place.fixture("lookup/1", as: "m/2")
     let seen = Lock<[String]>([])
+    let unloaded = Lock<UInt64>(0)
     shop.meanwhile.withLock {
         $0 = { [unowned shop] () throws(LoadError) in
             var lines = shop.lines
@@ -318,6 +319,7 @@ func aVersionIsUnloadedWhileItLoads(loadSucceeds: Bool) throws {
             do throws(OrderError) { try shop.perform(unload("m", 2)) } catch { lines.append(error.sentence) }
             lines += shop.lines
             seen.withLock { $0 = lines }
+            unloaded.withLock { $0 = shop.directory.catalog.epoch }
             if !loadSucceeds { throw LoadError(sentence: "it does not fit", log: "a log") }
         }
     }
@@ -325,7 +327,8 @@ func aVersionIsUnloadedWhileItLoads(loadSucceeds: Bool) throws {
     #expect(throws: OrderError.loadFailed(model: "m", version: 2, reason: reason)) { try shop.perform(load("m", 2)) }
     let busy = "version 2 of model 'm' is being loaded: wait until it is ready"
     #expect(seen.withLock { $0 } == ["m 1 blue live", "m 2 - loading", busy, busy, "m 1 blue live"])
-    // Nothing of it is left, but in the history of who unloaded it.
+    // A load that was overtaken commits nothing; what is left of it is the history of the unload.
+    #expect(unloaded.withLock(\.self) == shop.directory.catalog.epoch)
     #expect(shop.lines == ["m 1 blue live"] && shop.control.history("m").map(\.verb) == ["unload"])
     #expect(shop.reports.withLock { $0.last }?.failure == reason && shop.control.draining.isEmpty)
     shop.meanwhile.withLock { $0 = nil }
