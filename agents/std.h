@@ -1,0 +1,19 @@
+// The standard library's headers that BoringSSL includes, compiled once for `make build-agents`.
+#include <algorithm>
+#include <array>
+#include <assert.h>
+#include <atomic>
+#include <functional>
+#include <initializer_list>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <new>
+#include <optional>
+#include <stdlib.h>
+#include <string.h>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
