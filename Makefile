@@ -21,7 +21,7 @@ std := .build-agents/std.pch
 export VENCEJO_ONNXRUNTIME ?= $(CURDIR)/$(venv)/lib/libonnxruntime.so
 
 .PHONY: help serve test check build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios swaps idle soak scrapes \
-    flakes clean packages monitors agent build-agents release-agents build-tests generated swift-tests system-tests
+    flakes proofs hunt clean packages monitors agent build-agents release-agents build-tests generated swift-tests system-tests
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 20
@@ -130,6 +130,12 @@ idle: build $(venv)/ready ## Measure 10 000 idle connections
 
 soak: build $(venv)/ready ## Watch the memory of a server to which everything happens, for some minutes
 	$(python) Tests/Benchmarks/soak.py .build/release/vencejo --rounds 400
+
+proofs: build $(venv)/ready ## Try what is proven of batching on 10 000 random graphs
+	VENCEJO_RANDOM_GRAPHS=10000 $(python) -m pytest Tests/SystemTests/test_batch_proof.py -k random --capture=no
+
+hunt: build $(venv)/ready ## Compare a million answers of models made to break batching with the runtime alone
+	$(python) Tests/SystemTests/hunt.py
 
 clean: ## Remove all that was built, the Python environment too
 	rm -rf .build .build-agents .build-tests .build-asan .build-tsan $(venv)

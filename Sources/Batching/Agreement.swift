@@ -5,10 +5,35 @@ public import Tensors
 /// The same answer: the same names, types, shapes, texts and whole numbers; floating-point numbers may differ in their last
 /// bits, because a runtime adds up a batch in another order.
 public enum Agreement {
+    /// Whether each tensor is within its own bound: of `bounds`, at the place that `positions` says. See `Equivalence.bounds`.
+    public static func holds(
+        _ left: List<Tensor>, _ right: List<Tensor>, _ bounds: [Double], _ positions: List<Int>
+    ) -> Bool {
+        guard left.count == right.count, left.count == positions.count else { return false }
+        for index in left.indices where !holds(left[index], right[index], within: bounds[positions[index]]) {
+            return false
+        }
+        return true
+    }
+
+    private static func holds(_ left: Tensor, _ right: Tensor, within bound: Double) -> Bool {
+        guard left.name == right.name, left.type == right.type, left.shape == right.shape else { return false }
+        if bound == .infinity || left.content == right.content { return true }
+        guard bound > 0, left.content.count == right.content.count, isFloatingPoint(left.type) else { return false }
+        return all(left, right, relative: bound)
+    }
+
     public static func holds(_ left: List<Tensor>, _ right: List<Tensor>) -> Bool {
         guard left.count == right.count else { return false }
         for index in left.indices where !holds(left[index], right[index]) { return false }
         return true
+    }
+
+    private static func isFloatingPoint(_ type: ElementType) -> Bool {
+        switch type {
+        case .float16, .bfloat16, .float32, .float64: true
+        default: false
+        }
     }
 
     static func holds(_ left: Tensor, _ right: Tensor) -> Bool {

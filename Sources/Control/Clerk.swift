@@ -139,10 +139,10 @@ public final class Clerk: Sendable {
             reason: String(request.reason.unicodeScalars.prefix(1024)),
             timeMilliseconds: Clock.wallMilliseconds(),
             isDryRun: request.isDryRun)
-        signed.isByCommand = isByCommand
+        signed.trigger = isByCommand ? .cli : .api
         let outcome: Outcome
         if purpose == .rollout {
-            outcome = try told(signed, "rollout") { () throws(OrderError) in
+            outcome = try told(signed, .rollout) { () throws(OrderError) in
                 try control.rollout(
                     request.model, request.version == 0 ? nil : request.version, RolloutPolicy(request.policy),
                     isForced: request.isForced, signed)
@@ -152,7 +152,7 @@ public final class Clerk: Sendable {
             guard let policy = ExperimentPolicy(request.experiment, request.shares) else {
                 throw ErrandRefusal(.badRequest, "an assignment that is not known: name another")
             }
-            outcome = try told(signed, "experiment") { () throws(OrderError) in
+            outcome = try told(signed, .experiment) { () throws(OrderError) in
                 try control.experiment(request.model, policy, isForced: request.isForced, signed)
             }
             experimenting.post()
@@ -170,18 +170,18 @@ public final class Clerk: Sendable {
     }
 
     func perform(_ order: Order, _ signed: Signed) throws(ErrandRefusal) -> Outcome {
-        try told(signed, order.verb) { () throws(OrderError) in try control.perform(order, signed) }
+        try told(signed, order.action) { () throws(OrderError) in try control.perform(order, signed) }
     }
 
     /// What was done is told in the log.
     func told(
-        _ signed: Signed, _ verb: String, _ carryOut: () throws(OrderError) -> Outcome
+        _ signed: Signed, _ action: OrderAction, _ carryOut: () throws(OrderError) -> Outcome
     ) throws(ErrandRefusal) -> Outcome {
         let outcome: Outcome
         do throws(OrderError) { outcome = try carryOut() } catch { throw refusal(error) }
         if !signed.isDryRun {
             let author = signed.author.isEmpty ? "somebody" : escaped(signed.author)
-            for step in outcome.decision.steps { log("\(author), \(verb): \(step)") }
+            for step in outcome.decision.steps { log("\(author), \(action.rawValue): \(step)") }
         }
         return outcome
     }
@@ -220,7 +220,7 @@ public final class Clerk: Sendable {
         for event in control.history(model) {
             var line = HistoryResponse.Event()
             line.timeMilliseconds = event.timeMilliseconds
-            line.verb = event.verb
+            line.verb = event.action.rawValue
             line.from = event.from ?? 0
             line.to = event.to ?? 0
             line.epoch = event.epoch

@@ -1,7 +1,7 @@
 // Enters: which versions are to be served, and bytes. Leaves: bytes, and which versions are to be served.
 public import Experiments
 import Foundation
-import Models
+public import Models
 public import Repository
 import Tensors
 
@@ -37,7 +37,7 @@ public struct Desired: Codable, Sendable, Equatable {
     public struct Event: Codable, Sendable, Equatable {
         /// Since 1970, UTC.
         public var timeMilliseconds: Int64
-        public var verb: String
+        public var action: OrderAction
         /// Which version was live before, and which was then.
         public var from: Int64?
         public var to: Int64?
@@ -49,6 +49,8 @@ public struct Desired: Codable, Sendable, Equatable {
         public var steps: [String]
         /// The version that it was about, where it was about one.
         public var version: Int64?
+        /// What began it; `nil`: it was written before that was kept.
+        public var trigger: Trigger?
     }
 
     public var schema = 1
@@ -173,5 +175,45 @@ extension Desired {
                 models[name]?.history = Array(history.suffix(eventsMax))
             }
         }
+    }
+}
+
+/// What begins a change of the models.
+public enum Trigger: String, Codable, Sendable {
+    /// An order from our own command line, as far as it says so; another order.
+    case cli, api
+    /// The server itself: a rollout that takes itself back.
+    case server
+    /// What was put into the repository.
+    case watch
+
+    var isOrder: Bool { self == .cli || self == .api }
+}
+
+extension Desired.Event {
+    private enum CodingKeys: String, CodingKey {
+        case timeMilliseconds, from, to, epoch, author, reason, steps, version, trigger
+        case action = "verb"
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        from = try values.decodeIfPresent(Int64.self, forKey: .from)
+        to = try values.decodeIfPresent(Int64.self, forKey: .to)
+        trigger = try values.decodeIfPresent(Trigger.self, forKey: .trigger)
+        let word = try values.decode(String.self, forKey: .action)
+        if let known = OrderAction(rawValue: word) {
+            action = known
+        } else {
+            // "watch", as all was called that was done for the repository's sake.
+            action = from == to ? .load : .swap
+            trigger = .watch
+        }
+        timeMilliseconds = try values.decode(Int64.self, forKey: .timeMilliseconds)
+        epoch = try values.decode(UInt64.self, forKey: .epoch)
+        author = try values.decode(String.self, forKey: .author)
+        reason = try values.decode(String.self, forKey: .reason)
+        steps = try values.decode([String].self, forKey: .steps)
+        version = try values.decodeIfPresent(Int64.self, forKey: .version)
     }
 }

@@ -138,7 +138,7 @@ extension ModelControl {
         let running = RunningExperiment(
             Experiment(policy), number, exposures, startedMilliseconds: signed.timeMilliseconds)
         do throws(OrderError) {
-            let outcome = try change(signed, "experiment") { (state) throws(OrderError) in
+            let outcome = try change(signed, .experiment) { (state) throws(OrderError) in
                 var decision = try state.roster.experiment(
                     model, running.shares, running.split, isForced: isForced, salt: SplitMix.mixed(policy.seed))
                 state.experiments[model] = running

@@ -19,17 +19,22 @@ extension Page {
 
 extension ModelControl {
     /// What was done to models, and who wanted it.
-    func count(_ decision: Decision, _ verb: String, _ signed: Signed) {
+    func count(_ decision: Decision, _ action: OrderAction, _ signed: Signed) {
         let action: TransitionAction? =
-            switch verb {
-            case "load": .load
-            case "unload": .unload
-            case "rollback": .rollback
-            case "abort": .abort
-            case "swap", "promote": .promote
-            default: nil
+            switch action {
+            case .load: .load
+            case .unload: .unload
+            case .rollback: .rollback
+            case .abort: .abort
+            case .swap, .promote: .promote
+            case .label, .weights, .shadow, .rollout, .experiment: nil
             }
-        let trigger = signed.author == Signed.server ? TransitionTrigger.auto : signed.isByCommand ? .cli : .api
+        let trigger: TransitionTrigger =
+            switch signed.trigger {
+            case .cli: .cli
+            case .api: .api
+            case .server, .watch: .auto
+            }
         guard let action else { return }
         for change in decision.changes {
             let row = page.row(.model, model: change.model, unixNanoseconds: signed.timeMilliseconds * 1_000_000)

@@ -41,6 +41,12 @@ extension ModelControl {
                         hasSlot: $0.slot != nil, isOrdered: isOrdered)
                 }
             }
+            start.withLock { start in
+                start.begin(
+                    Set(
+                        plans.filter { $0.failure != nil || state.roster.models[$0.name]?.standings.isEmpty == false }
+                            .map(\.name)))
+            }
             commit(state)
             let sorted = loads.filter(\.isLive) + loads.filter { !$0.isLive }
             return sorted.filter { !isSuspect($0) } + sorted.filter(isSuspect)
@@ -53,9 +59,10 @@ extension ModelControl {
         state.desired.note(
             record,
             Desired.Event(
-                timeMilliseconds: Clock.wallMilliseconds(), verb: "abort", from: record.wanted, to: record.wanted,
+                timeMilliseconds: Clock.wallMilliseconds(), action: .abort, from: record.wanted, to: record.wanted,
                 epoch: directory.catalog.epoch, author: Signed.server,
-                reason: "the server ended while version \(version) was rolled out", steps: [], version: version))
+                reason: "the server ended while version \(version) was rolled out", steps: [], version: version,
+                trigger: .server))
     }
 
     private func isSuspect(_ load: FirstLoad) -> Bool {
@@ -94,7 +101,8 @@ extension ModelControl {
     // MARK: - Loading
 
     func load(
-        _ model: String, _ version: Int64?, isShadow: Bool = false, _ signed: Signed, _ verb: String, isByItself: Bool,
+        _ model: String, _ version: Int64?, isShadow: Bool = false, _ signed: Signed, _ action: OrderAction,
+        isByItself: Bool,
         override: TritonOverride? = nil
     ) throws(OrderError) -> Outcome {
         let plan = try plan(of: model, override)
@@ -160,7 +168,7 @@ extension ModelControl {
             decision.steps = loaded.steps(plan) + gone.map { went($0, model) }
             let slot = next.roster.models[model]?.standing(number)?.slot
             decision.steps.append(stands(number, model, live: after, slot: slot, isShadow: isShadow))
-            return try settle(&state, next, decision, signed, verb)
+            return try settle(&state, next, decision, signed, action)
         }
         let committed = try bring(plan, number, .full, ownLoad, place: { nil }, arrive: arrive)
         return Outcome(epoch: committed.epoch, spreadNanoseconds: spread(committed), decision: decision)

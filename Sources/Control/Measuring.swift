@@ -1,48 +1,27 @@
-// Enters: a model that was just loaded. Leaves: what its calls cost, and whether they may run together.
-import Batching
+// Enters: a model that was just loaded. Leaves: what its calls cost.
 import Memory
 import Reactor
 import Serving
 import Tensors
 
 extension Servable {
-    /// Runs rows of our own, one by one and together: so that the cost is known before the first caller comes, the runtime
-    /// has done what it does only once, and rows are known to be independent of each other. A model that takes no rows of ours
-    /// is measured by its first callers instead.
+    /// Runs a row of our own, so that its cost is known before the first client calls, and the runtime has done what it does only
+    /// once. A model that takes no row of ours is measured by its first callers instead.
     func measure() {
         guard engine.isMeasured else { return }
         var rehearsal = Rehearsal(self)
-        do {
-            try rehearsal.time()
-            // Values that are too small or too large for a model give the same answer for every row, which proves nothing.
-            for scale in [1.0, 100, 10_000] where trust.canBatch {
-                switch try rehearsal.compare(scale: scale) {
-                case .indifferent: continue
-                case .agreed: return trust.prove()
-                case .disagreed:
-                    _ = trust.disagreed()
-                    return
-                }
-            }
-        } catch {}
+        try? rehearsal.time()
     }
 }
 
 /// Runs of a model before anybody can call it, with inputs of our own; the same for every model of one signature.
 struct Rehearsal: ~Copyable {
-    enum Outcome {
-        case agreed, disagreed
-        /// All rows got the same answer.
-        case indifferent
-    }
-
     private struct Unfit: Error {}
 
     private static let nanosecondsMax: Int64 = 50_000_000
     private static let timesNanosecondsMax: Int64 = 2_000_000_000
     /// A larger call of ours would tell nothing.
     private static let bytesMax = 16 << 20
-    private static let rows = 5
 
     private let servable: Servable
     private var arena = Arena(bytesMax: 256 << 20)
@@ -62,35 +41,6 @@ struct Rehearsal: ~Copyable {
             if round > 0 || isLong { servable.record(work, nanoseconds: Clock.now() - before) }
             if isLong { return }
         }
-    }
-
-    /// Rows of random values, one by one and together.
-    mutating func compare(scale: Double) throws -> Outcome {
-        arena.reset()
-        var works = List<Work>()
-        var alone = List<List<Tensor>>()
-        for _ in 0..<Self.rows {
-            // A model that takes long is trusted by what its callers send.
-            if isLong { throw Unfit() }
-            let work = try work(scale: scale)
-            try works.append(work, in: &arena)
-            let outputs = try servable.engine.run(work, in: &arena)
-            try alone.append(outputs, in: &arena)
-        }
-        let batch = try Gathering.gather(Self.rows, { works[$0] }, in: &arena)
-        var outcome = Outcome.indifferent
-        try servable.engine.run(batch, in: &arena) { (outputs, arena) in
-            guard var outputs = try? Scattering(outputs, rows: Self.rows, in: &arena) else {
-                outcome = .disagreed
-                return
-            }
-            for row in 0..<Self.rows {
-                guard let own = try? outputs.next(1, in: &arena) else { return }
-                if !Agreement.holds(alone[row], own) { outcome = .disagreed }
-                if outcome == .indifferent, Self.differ(alone[0], alone[row]) { outcome = .agreed }
-            }
-        }
-        return outcome
     }
 
     /// Calls `look` with the outputs of two runs: of zeros, and of small numbers of either sign.
@@ -130,10 +80,6 @@ struct Rehearsal: ~Copyable {
             }
         } catch {}
         return times.sorted()
-    }
-
-    private static func differ(_ left: List<Tensor>, _ right: List<Tensor>) -> Bool {
-        left.indices.contains { left[$0].content != right[$0].content }
     }
 
     private mutating func work(scale: Double) throws -> Work {

@@ -18,8 +18,7 @@ public struct Signed: Sendable {
     public var timeMilliseconds: Int64
     /// Only what would be done is wanted.
     public var isDryRun: Bool
-    /// It came from vencejo's own command line, as far as who gave it says so.
-    var isByCommand = false
+    var trigger = Trigger.api
     /// It is done even if it cannot be kept for the next start, because nobody ordered it, who could be told.
     var isUrgent = false
 
@@ -54,11 +53,14 @@ public final class ModelControl: Sendable {
         public var report: @Sendable (LoadReport) -> Void
         /// A consequence that an operator should know of.
         public var warn: @Sendable (String) -> Void
+        /// Called once, when the models that the server begins with answer.
+        public var ready: @Sendable () -> Void
 
         public init(
             spread: @escaping @Sendable (UInt64) -> Int64, report: @escaping @Sendable (LoadReport) -> Void,
-            warn: @escaping @Sendable (String) -> Void
+            warn: @escaping @Sendable (String) -> Void, ready: @escaping @Sendable () -> Void = {}
         ) {
+            self.ready = ready
             self.spread = spread
             self.report = report
             self.warn = warn
@@ -89,16 +91,19 @@ public final class ModelControl: Sendable {
     let hooks: Hooks
     let mode: RepositoryMode
     let state: Lock<State>
+    let start: Lock<StartSet>
     let attempts: Attempts
     /// One at a time frees what was replaced.
     private let freeing = Lock(())
     /// One at a time loads what a process may have ended by.
     let suspects = Lock(())
 
-    /// `file`: where the desired state is kept; `nil`: nowhere. `desired`: what it held.
+    /// `file`: where the desired state is kept; `nil`: nowhere. `desired`: what it held. `readyRule`: how many of the first models
+    /// have to answer before the server is ready. `mayBeginEmpty`: it is ready without a model.
     public init(
         loader: VersionLoader, directory: Directory<Servable>, file: StateFile?, desired: Desired?,
-        mode: RepositoryMode = .explicit, exposures: Exposures = Exposures(), page: Page, hooks: Hooks
+        mode: RepositoryMode = .explicit, readyRule: ReadyRule = .all, mayBeginEmpty: Bool = false,
+        exposures: Exposures = Exposures(), page: Page, hooks: Hooks
     ) {
         self.loader = loader
         self.directory = directory
@@ -111,6 +116,7 @@ public final class ModelControl: Sendable {
         attempts = Attempts(beside: file.flatMap { $0.isOurs ? $0.file : nil }, loader.repository)
         self.mode = mode
         state = Lock(State(desired: desired ?? Desired()))
+        start = Lock(StartSet(rule: readyRule, mayBeEmpty: mayBeginEmpty))
     }
 
     // MARK: - Orders
@@ -119,15 +125,15 @@ public final class ModelControl: Sendable {
     /// `isByItself`: nobody gave it, so that what is left alone stays so; `nextTry` says when such a load may be.
     public func perform(_ order: Order, _ signed: Signed, isByItself: Bool = false) throws(OrderError) -> Outcome {
         switch order {
-        case .load where mode == .fixed, .unload where mode == .fixed: throw .fixed(verb: order.verb)
+        case .load where mode == .fixed, .unload where mode == .fixed: throw .fixed(order.action)
         case .load(let model, let version, let isShadow):
-            try load(model, version, isShadow: isShadow, signed, order.verb, isByItself: isByItself)
-        default: try change(signed, order.verb) { (state) throws(OrderError) in try state.roster.decide(order) }
+            try load(model, version, isShadow: isShadow, signed, order.action, isByItself: isByItself)
+        default: try change(signed, order.action) { (state) throws(OrderError) in try state.roster.decide(order) }
         }
     }
 
     func change(
-        _ signed: Signed, _ verb: String, _ decide: (inout State) throws(OrderError) -> Decision
+        _ signed: Signed, _ action: OrderAction, _ decide: (inout State) throws(OrderError) -> Decision
     ) throws(OrderError) -> Outcome {
         let (decision, commit) = try state.withLock { (state) throws(OrderError) in
             var next = state
@@ -136,7 +142,7 @@ public final class ModelControl: Sendable {
                 guard let record = next.roster.models[change.model] else { continue }
                 decision.steps += next.endExperiment(of: record)
             }
-            return (decision, signed.isDryRun ? Commit(directory) : try settle(&state, next, decision, signed, verb))
+            return (decision, signed.isDryRun ? Commit(directory) : try settle(&state, next, decision, signed, action))
         }
         return Outcome(
             epoch: commit.epoch, spreadNanoseconds: signed.isDryRun ? 0 : spread(commit), decision: decision)
@@ -159,7 +165,7 @@ public final class ModelControl: Sendable {
 
     /// Keeps what was decided for the next start, and commits it. If it cannot be kept nothing has changed.
     func settle(
-        _ state: inout State, _ next: State, _ decision: Decision, _ signed: Signed, _ verb: String
+        _ state: inout State, _ next: State, _ decision: Decision, _ signed: Signed, _ action: OrderAction
     ) throws(OrderError) -> Commit {
         guard !decision.changes.isEmpty else { return Commit(directory) }
         var next = next
@@ -169,14 +175,15 @@ public final class ModelControl: Sendable {
             next.desired.note(
                 record,
                 Desired.Event(
-                    timeMilliseconds: signed.timeMilliseconds, verb: verb, from: change.from, to: change.to,
+                    timeMilliseconds: signed.timeMilliseconds, action: action, from: change.from, to: change.to,
                     epoch: directory.catalog.epoch + 1,
                     author: signed.author, reason: signed.reason, steps: decision.steps + results,
-                    version: decision.version ?? (change.from == change.to ? nil : change.to)))
+                    version: decision.version ?? (change.from == change.to ? nil : change.to),
+                    trigger: signed.trigger))
             next.desired.models[change.model]?.experiment = next.experiments[change.model]?.experiment
             let known = next.plans[change.model]
             next.desired.heed(
-                change, verb, before: state.roster.models[change.model], after: record,
+                change, isOrder: signed.trigger.isOrder, before: state.roster.models[change.model], after: record,
                 top: known?.configuration.versionPolicy.choose(from: known?.versions ?? []).first)
         }
         if let file {
@@ -186,7 +193,7 @@ public final class ModelControl: Sendable {
                 guard signed.isUrgent else { throw .notKept(reason: error.sentence) }
             }
         }
-        count(decision, verb, signed)
+        count(decision, action, signed)
         return install(next, in: &state)
     }
 
@@ -212,6 +219,7 @@ public final class ModelControl: Sendable {
     @discardableResult
     func commit(_ state: State) -> Commit {
         directory.commit(state.roster.entries)
+        if start.withLock({ $0.look(state.roster.models) }) { hooks.ready() }
         return Commit(directory)
     }
 
@@ -260,6 +268,9 @@ public final class ModelControl: Sendable {
     }
 
     func versionsOfRepository(_ model: String) throws(OrderError) -> [Int64] { try plan(of: model).versions }
+
+    /// The models that the server begins with have answered.
+    public var isReady: Bool { start.withLock { $0.isReady } }
 
     /// A version is on its way into memory.
     public var isLoading: Bool {

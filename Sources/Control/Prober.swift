@@ -1,4 +1,5 @@
 // Enters: a version. Leaves: what became of it in a process of its own, where it can crash, hang or grow as it likes.
+import Batching
 import Foundation
 import Glibc
 import Memory
@@ -17,6 +18,15 @@ public struct ProbeReport: Codable, Sendable {
         public var shape: [Int64]?
     }
 
+    public struct Batching: Codable, Sendable {
+        /// "proven", "on", "off", "not proven".
+        public var basis = "not proven"
+        /// Why it is not proven.
+        public var reason: String?
+        /// Nodes that turn a difference in a last bit into another value.
+        public var bitDependent: [String] = []
+    }
+
     public var schema = 1
     public var model: String
     public var version: Int64
@@ -31,6 +41,8 @@ public struct ProbeReport: Codable, Sendable {
     public var peakBytesBefore = 0
     public var peakBytesAfter = 0
     public var facts = Facts()
+    /// Whether its calls may run together.
+    public var batching = Batching()
     /// Why it cannot serve; `nil`: it can.
     public var failure: String?
     /// The same for who ordered the load.
@@ -140,6 +152,7 @@ extension VersionLoader {
             let servable = loaded.version.model
             report.inputs = servable.engine.signature.inputs.map(ProbeReport.Tensor.init)
             report.outputs = servable.engine.signature.outputs.map(ProbeReport.Tensor.init)
+            report.batching = ProbeReport.Batching(servable.equivalence)
             report.facts = Facts(
                 servable, plan.configuration, golden: repository.golden(plan, version, of: servable),
                 rehearsed: servable.rehearsed, runs: Prober.runs)
@@ -158,6 +171,19 @@ extension VersionLoader {
             throw .missing(path: model)
         } catch {
             throw LoadError(sentence: error.description, log: error.description)
+        }
+    }
+}
+
+extension ProbeReport.Batching {
+    fileprivate init(_ equivalence: BatchEquivalence) {
+        bitDependent = equivalence.bitDependent
+        switch equivalence.basis {
+        case .proven: basis = "proven"
+        case .promised: basis = "on"
+        case .off: basis = "off"
+        case .unproven(let reason): self.reason = reason
+        case .withdrawn: reason = "a batch gave other answers"
         }
     }
 }

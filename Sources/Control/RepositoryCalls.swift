@@ -54,7 +54,7 @@ extension Clerk {
             )
         }
         if control.mode == .fixed {
-            throw refusal(.fixed(verb: "load"))
+            throw refusal(.fixed(.load))
         }
         let override = try override(request)
         let files = SentFiles(repository: control.loader.repository, fileName: fileName(request.model), log: log)
@@ -129,8 +129,8 @@ extension Clerk {
                     + "send it as another version")
         }
         let signed = signedByTriton
-        _ = try told(signed, "load") { () throws(OrderError) in
-            try control.load(model, version, signed, "load", isByItself: false, override: override)
+        _ = try told(signed, .load) { () throws(OrderError) in
+            try control.load(model, version, signed, .load, isByItself: false, override: override)
         }
     }
 

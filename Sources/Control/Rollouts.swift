@@ -23,6 +23,7 @@ extension Signed {
     fileprivate static func byItself(_ reason: String) -> Signed {
         var signed = Signed(author: server, reason: reason, timeMilliseconds: Clock.wallMilliseconds())
         signed.isUrgent = true
+        signed.trigger = .server
         return signed
     }
 }
@@ -35,7 +36,7 @@ extension ModelControl {
         if let problem = policy.problem { throw .badPolicy(problem) }
         let percent = policy.percents[0]
         let salt = UInt64.random(in: .min ... .max)
-        let outcome = try change(signed, "rollout") { (state) throws(OrderError) in
+        let outcome = try change(signed, .rollout) { (state) throws(OrderError) in
             var decision = try state.roster.rollout(model, version, percent: percent, isForced: isForced, salt: salt)
             guard let version = state.roster.models[model]?.rollout else { return decision }
             if state.rollouts[model] != nil { throw .rolloutIsOn(model: model, version: version) }
@@ -96,20 +97,20 @@ extension ModelControl {
             case .hold: return nil
             case .advance(let percent):
                 let reason = "the step before was passed"
-                let outcome = try change(.byItself(reason), "rollout") { (state) throws(OrderError) in
+                let outcome = try change(.byItself(reason), .rollout) { (state) throws(OrderError) in
                     try state.check(rollout, of: model)
                     return try state.roster.rollout(model, version, percent: percent, isForced: true, salt: 0)
                 }
                 countAfresh(model, from: outcome.epoch)
                 return "\(name) passed a step, and gets \(percent) %"
             case .succeed:
-                _ = try change(.byItself("all steps were passed"), "promote") { (state) throws(OrderError) in
+                _ = try change(.byItself("all steps were passed"), .promote) { (state) throws(OrderError) in
                     try state.check(rollout, of: model)
                     return try state.roster.promote(model)
                 }
                 return "\(name) passed all steps, and is live"
             case .fail(let reason):
-                _ = try change(.byItself(reason), "abort") { (state) throws(OrderError) in try state.roster.abort(model)
+                _ = try change(.byItself(reason), .abort) { (state) throws(OrderError) in try state.roster.abort(model)
                 }
                 return "\(name) was taken back: \(reason)"
             }

@@ -26,7 +26,7 @@ struct SentFiles {
         for file in files {
             let parts = file.key.dropFirst("file:".count).split(separator: "/", omittingEmptySubsequences: false)
             guard parts.count == 2, let version = Int64(parts[0]), "\(version)" == parts[0],
-                1...999_999_999 ~= version, parts[1] == fileName
+                version > 0, parts[1] == fileName
             else {
                 throw ErrandRefusal(
                     .badRequest,

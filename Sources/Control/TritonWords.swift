@@ -1,4 +1,5 @@
 // Enters: a model's configuration, and what it was loaded as. Leaves: the same in Triton's words, for ModelConfig.
+import Batching
 import Memory
 import OpenInference
 import Repository
@@ -18,15 +19,15 @@ extension ModelConfiguration {
         case .all: config.versions = .all
         }
         let signature = engine.signature
-        let canBatch = signature.canBatch && batching.rowsMax > 1
-        config.rowsMax = triton?.rowsMax ?? (canBatch ? batching.rowsMax : 0)
+        let settings = batchingSettings
+        config.rowsMax = triton?.rowsMax ?? (signature.canBatch && settings.rowsMax > 1 ? settings.rowsMax : 0)
         config.inputs = signature.inputs
         config.outputs = signature.outputs
-        if triton?.hasDynamicBatching ?? canBatch {
+        if triton?.hasDynamicBatching ?? BatchEquivalence(settings, engine).canBatch {
             var dynamic = ModelConfig.DynamicBatching()
             dynamic.preferredRows = batchRowsPreferred
             dynamic.delayMicroseconds = queueDelayMicroseconds ?? 0
-            dynamic.queueMax = batching.queueMax
+            dynamic.queueMax = settings.queueMax
             config.batching = dynamic
         }
         config.instances = concurrency

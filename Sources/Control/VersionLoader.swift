@@ -1,4 +1,5 @@
 // Enters: a model's folder and a version's number. Leaves: the version, warmed up and measured; or why there is none.
+import Batching
 import Cryptography
 import Identity
 import Memory
@@ -192,7 +193,8 @@ public struct VersionLoader: Sendable {
             engine = .onnx(
                 try file.withBytes { (bytes) throws(LoadError) in
                     try ONNX.Session(
-                        runtime: runtime, name: plan.name, file: bytes, options: plan.configuration.session)
+                        runtime: runtime, name: plan.name, file: bytes, options: plan.configuration.session,
+                        answering: plan.configuration.triton?.answered)
                 })
         }
         if let difference = plan.configuration.triton?.difference(from: engine.signature) {
@@ -201,7 +203,7 @@ public struct VersionLoader: Sendable {
         warming()
         // Before anybody can lease it, its cost is known: where it is to run depends on that.
         let servable = Servable(
-            name: plan.name, engine: engine, settings: plan.configuration.batching,
+            name: plan.name, engine: engine, settings: plan.configuration.batchingSettings,
             series: page?.series(of: plan.name, number),
             modelConfig: plan.configuration.modelConfig(plan.name, engine))
         for sample in plan.configuration.triton?.warmUps ?? [] {
@@ -282,9 +284,17 @@ public struct VersionLoader: Sendable {
 
 extension ModelConfiguration {
     /// How calls are put together.
-    var batching: BatchingSettings {
+    var batchingSettings: BatchingSettings {
         var settings = BatchingSettings()
-        if let batchRowsMax { settings.rowsMax = batchRowsMax }
+        switch batching {
+        case .auto: settings.mode = .auto
+        case .on: settings.mode = .on
+        case .off: settings.mode = .off
+        }
+        if let batchRowsMax {
+            settings.rowsMax = batchRowsMax
+            settings.rowsPerCallMax = batchRowsMax
+        }
         if let queueDelayMicroseconds { settings.delayNanoseconds = Int64(queueDelayMicroseconds) * 1000 }
         settings.preferredRows = batchRowsPreferred
         if let queueCallsMax { settings.queueMax = queueCallsMax }

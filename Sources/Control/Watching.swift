@@ -6,24 +6,22 @@ import Serving
 import Tensors
 
 extension ModelControl {
-    /// What watching does is told from orders by this word, in histories and in what is kept.
-    static let watchVerb = "watch"
-
     private func signed() -> Signed {
         var signed = Signed(author: "repository watch", reason: "", timeMilliseconds: Clock.wallMilliseconds())
         signed.isUrgent = true
+        signed.trigger = .watch
         return signed
     }
 
     func take(_ step: WatchStep, of model: String) throws(OrderError) -> Outcome {
         switch step {
-        case .load(let number): try load(model, number, signed(), Self.watchVerb, isByItself: true)
+        case .load(let number): try load(model, number, signed(), .load, isByItself: true)
         case .makeLive(let number):
-            try change(signed(), Self.watchVerb) { (state) throws(OrderError) in
+            try change(signed(), .swap) { (state) throws(OrderError) in
                 try state.roster.swap([Order.Change(model: model, version: number)], isForced: false)
             }
         case .unload(let number):
-            try change(signed(), Self.watchVerb) { (state) throws(OrderError) in
+            try change(signed(), .unload) { (state) throws(OrderError) in
                 try state.roster.unload(model, number, isForced: false)
             }
         }
@@ -31,7 +29,7 @@ extension ModelControl {
 
     /// Of a model whose folder is gone.
     func unloadAll(_ model: String) throws(OrderError) -> Outcome {
-        try change(signed(), Self.watchVerb) { (state) throws(OrderError) in
+        try change(signed(), .unload) { (state) throws(OrderError) in
             try state.roster.unload(model, nil, isForced: true)
         }
     }
@@ -64,7 +62,9 @@ extension ModelControl {
                 var model = models[name] ?? WatchedModel()
                 model.isPinned = kept.isPinned ?? false
                 model.aside = Set(kept.aside ?? [])
-                model.isLeftAlone = model.standings.isEmpty && kept.history.last?.verb == Order.unloadVerb
+                model.isLeftAlone =
+                    model.standings.isEmpty
+                    && kept.history.last.map { $0.action == .unload && $0.trigger != .watch } ?? false
                 models[name] = model
             }
             return models
@@ -72,17 +72,12 @@ extension ModelControl {
     }
 }
 
-extension Order {
-    fileprivate static let unloadVerb = Order.unload(model: "", version: nil, isForced: false).verb
-}
-
 extension Desired {
     /// What watching must know of what was done. `top`: the version that it would have made live.
     mutating func heed<Loaded>(
-        _ change: Decision.Change, _ verb: String, before: ModelRecord<Loaded>?, after: ModelRecord<Loaded>, top: Int64?
+        _ change: Decision.Change, isOrder: Bool, before: ModelRecord<Loaded>?, after: ModelRecord<Loaded>, top: Int64?
     ) {
         guard var model = models[change.model] else { return }
-        let isOrder = verb != ModelControl.watchVerb
         if change.from != change.to { model.isPinned = isOrder && change.to != nil && change.to != top ? true : nil }
         let now = Set(after.standings.map(\.number))
         var aside = Set(model.aside ?? []).subtracting(now)

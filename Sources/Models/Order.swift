@@ -35,20 +35,24 @@ public enum Order: Sendable, Equatable {
         }
     }
 
-    /// The word for it, in histories and logs.
-    public var verb: String {
+    public var action: OrderAction {
         switch self {
-        case .load: "load"
-        case .unload: "unload"
-        case .swap: "swap"
-        case .rollback: "rollback"
-        case .label: "label"
-        case .weights: "weights"
-        case .shadow: "shadow"
-        case .promote: "promote"
-        case .abort: "abort"
+        case .load: .load
+        case .unload: .unload
+        case .swap: .swap
+        case .rollback: .rollback
+        case .label: .label
+        case .weights: .weights
+        case .shadow: .shadow
+        case .promote: .promote
+        case .abort: .abort
         }
     }
+}
+
+/// What is done to models, by the word for it in histories and logs.
+public enum OrderAction: String, Codable, CaseIterable, Sendable {
+    case load, unload, swap, rollback, label, weights, shadow, promote, abort, rollout, experiment
 }
 
 /// What an order comes to, once it was decided.
@@ -111,7 +115,7 @@ public enum OrderError: Error, Sendable, Equatable {
     case notKept(reason: String)
     case repository(reason: String)
     /// The server was started so that this does not happen.
-    case fixed(verb: String)
+    case fixed(OrderAction)
 
     /// What is wrong, and what to do.
     public var sentence: String {
@@ -159,8 +163,8 @@ public enum OrderError: Error, Sendable, Equatable {
         case .notKept(let reason):
             "nothing was changed, because it could not be kept for the next start: \(reason)"
         case .repository(let reason): "the repository cannot be read: \(reason)"
-        case .fixed(let verb):
-            "the server does not \(verb) models: it runs with --repository-mode none; start it with explicit or watch"
+        case .fixed(let action):
+            "the server does not \(action.rawValue) models: it runs with --repository-mode none; start it with explicit or watch"
         }
     }
 

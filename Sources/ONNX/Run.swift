@@ -4,8 +4,11 @@ public import Memory
 public import Tensors
 
 extension Session {
-    /// What a vector unit reads at once; copies that are made anyway are laid on it.
+    /// What a vector unit reads at once.
     private static var alignment: Int { 64 }
+    /// Inputs up to this size are laid on `alignment`: the runtime's sums, and what it makes of NaN, depend on where vectors begin,
+    /// and so on the length of what stands before a tensor in its message. A larger copy would cost more than its run's reading.
+    static var alignedBytesMax: Int { 64 << 10 }
 
     /// The runtime reads the inputs where they lie and answers in memory of its own, which is copied and given back
     /// before this returns, whatever happens.
@@ -106,11 +109,14 @@ extension Session {
         return unsafe value
     }
 
-    /// The input's bytes as C++ may read them: on a multiple of the element's size, and no `bool` but 0 and 1.
+    /// The input's bytes as C++ may read them: on a multiple of the element's size, small ones of a vector's, and no `bool` but 0
+    /// and 1.
     func readable(_ input: Tensor, in arena: inout Arena) throws(ArenaFull) -> ByteView {
         let content = input.content
         if input.type == .bool { return try booleans(content, in: &arena) }
-        guard let size = input.type.byteCount, !content.isAligned(to: size) else { return content }
+        guard let size = input.type.byteCount else { return content }
+        let wanted = content.count <= Self.alignedBytesMax ? Self.alignment : size
+        guard !content.isAligned(to: wanted) else { return content }
         return try arena.copy(content, alignment: Self.alignment)
     }
 

@@ -7,14 +7,17 @@ public import Tensors
 /// A model in ONNX Runtime. Immutable once made: any number of threads run it at the same time.
 @safe public final class Session: Model {
     public let signature: Signature
+    public let batchProof: BatchProof
     let runtime: Runtime
     let handle: Owned
     let inputNames: Names
     let outputNames: Names
 
     /// Reads `file` here and now; nothing keeps a view of it. No path is ever opened: a model is its bytes.
+    /// `answering`: names of the outputs that it has for its clients; `nil`: all.
     public init(
-        runtime: Runtime, name: String, file: ByteView, options: SessionOptions = SessionOptions()
+        runtime: Runtime, name: String, file: ByteView, options: SessionOptions = SessionOptions(),
+        answering: Set<String>? = nil
     ) throws(LoadError) {
         let facts: ModelFileFacts
         do throws(ModelFileError) {
@@ -35,7 +38,14 @@ public import Tensors
             throw LoadError(
                 sentence: "model '\(name)' does not load: \(error.sentence(runtime: runtime.version))", log: error.text)
         }
-        signature = try SignatureReader(runtime: runtime, session: handle, model: name, facts: facts).read()
+        let whole = try SignatureReader(runtime: runtime, session: handle, model: name, facts: facts).read()
+        let outputs = whole.outputs.filter { answering?.contains($0.name) ?? true }
+        let graph = try? ModelGraph(file)
+        batchProof =
+            graph.map { BatchAnalysis.prove($0, outputs: outputs.map(\.name)) } ?? .unproven("its file cannot be read")
+        signature = Signature(
+            inputs: whole.inputs, outputs: outputs.isEmpty ? whole.outputs : outputs,
+            shared: graph?.shared(by: whole.inputs) ?? [])
         inputNames = Names(signature.inputs.map(\.name))
         outputNames = Names(signature.outputs.map(\.name))
         self.runtime = runtime

@@ -1,4 +1,4 @@
-// Enters: an answer. Leaves: a `ModelInferResponse` in the form that the request used.
+// Enters: an answer. Leaves: a `ModelInferResponse`, raw or typed.
 public import Memory
 public import Protobuf
 public import Tensors
@@ -17,11 +17,22 @@ public enum ModelInferResponse {
         return writer
     }
 
-    static func write(_ answer: Answer, to writer: inout WireWriter, in arena: inout Arena) throws(ArenaFull) {
+    /// `isStreamed`: it says that it is the final answer to its call, as Triton does in streams.
+    static func write(
+        _ answer: Answer, isStreamed: Bool = false, to writer: inout WireWriter, in arena: inout Arena
+    ) throws(ArenaFull) {
         let form = answer.hasTypedForm ? answer.form : .raw
         try writer.string(1, answer.provenance.model, in: &arena)
         try writer.element(2, decimal(answer.provenance.version, in: &arena), in: &arena)
         try writer.string(3, answer.id, in: &arena)
+        if isStreamed {
+            let parameter = try writer.begin(4, in: &arena)
+            try writer.string(1, ByteView("triton_final_response"), in: &arena)
+            let value = try writer.begin(2, in: &arena)
+            try writer.bool(1, true, in: &arena)
+            try writer.end(value, in: &arena)
+            try writer.end(parameter, in: &arena)
+        }
         for index in answer.outputs.indices {
             let tensor = answer.outputs[index]
             let mark = try writer.begin(5, in: &arena)
@@ -115,10 +126,10 @@ public enum ModelStreamInferResponse: BitwiseCopyable, Sendable {
     public func encode(headroom: Int, in arena: inout Arena) throws(ArenaFull) -> WireWriter {
         switch self {
         case .answer(let answer):
-            let expectedBytes = 8 + ModelInferResponse.expectedBytes(answer)
+            let expectedBytes = 48 + ModelInferResponse.expectedBytes(answer)
             var writer = try WireWriter(headroom: headroom, expectedBytes: expectedBytes, in: &arena)
             let response = try writer.begin(2, in: &arena)
-            try ModelInferResponse.write(answer, to: &writer, in: &arena)
+            try ModelInferResponse.write(answer, isStreamed: true, to: &writer, in: &arena)
             try writer.end(response, in: &arena)
             return writer
         case .error(let sentence):

@@ -22,6 +22,8 @@ public enum OpenInferenceError: MessageError, Equatable {
     case rawOnly(tensor: String, type: ElementType)
     case elementCount(Int, tensor: String, expected: Int, shape: [Int64])
     case elementRange(tensor: String, index: Int, value: Int64, type: ElementType)
+    /// The parameter vencejo_answers has another value than it may have.
+    case answers(String)
     /// A parameter that would change what the call means, and that we do not offer.
     case unsupported(UnsupportedParameter, tensor: String?)
 
@@ -67,6 +69,7 @@ public enum OpenInferenceError: MessageError, Equatable {
             "tensor \(quoted(tensor)) holds \(count) elements; shape \(written(shape)) takes exactly \(expected)"
         case .elementRange(let tensor, let index, let value, let type):
             "element \(index) of tensor \(quoted(tensor)) is \(value), which \(type.name) does not hold"
+        case .answers(let value): "parameter vencejo_answers is \(quoted(value)); it must be raw or as-asked"
         case .unsupported(let parameter, let tensor):
             parameter.sentence + (tensor.map { "; it stands at tensor \(quoted($0))" } ?? "")
         }

@@ -10,7 +10,6 @@ public enum UnsupportedParameter: String, Sendable {
     case sequenceStart = "sequence_start"
     case sequenceEnd = "sequence_end"
     case classification
-    case emptyFinalResponse = "triton_enable_empty_final_response"
 
     var sentence: String {
         switch self {
@@ -20,8 +19,6 @@ public enum UnsupportedParameter: String, Sendable {
             "parameter \(rawValue): sequences are not implemented; each call stands alone"
         case .classification:
             "parameter classification: classes are not implemented; the output's values are answered as they are"
-        case .emptyFinalResponse:
-            "parameter \(rawValue): empty final responses are not implemented; each call has exactly one answer"
         }
     }
 }
@@ -38,7 +35,6 @@ enum ParameterPlace {
             if key == "sequence_id" { return .sequenceID }
             if key == "sequence_start" { return .sequenceStart }
             if key == "sequence_end" { return .sequenceEnd }
-            if key == "triton_enable_empty_final_response" { return .emptyFinalResponse }
         case .input:
             if key == "shared_memory_region" { return .sharedMemory }
         case .output:
@@ -56,6 +52,7 @@ struct Parameter {
     var says = false
     /// Of a whole number.
     var number: UInt64 = 0
+    var text = ByteView.empty
 
     init(_ entry: WireField) throws(OpenInferenceError) {
         var reader = try reading { () throws(WireError) in try entry.message() }
@@ -79,7 +76,9 @@ struct Parameter {
             case 2, 5:
                 number = try field.unsigned()
                 says = number != 0
-            case 3: says = try !field.string().isEmpty
+            case 3:
+                text = try field.string()
+                says = !text.isEmpty
             case 4: says = try field.double() != 0
             default: break
             }
@@ -97,7 +96,8 @@ func unsupportedParameter(
 
 extension Call {
     /// What a parameter of the request says, in Triton's words: `priority`, 1 the highest and 0 the usual, and `timeout` in
-    /// microseconds.
+    /// microseconds; and `vencejo_answers`. `triton_enable_empty_final_response` changes nothing: each call has one answer, which
+    /// is the final one.
     mutating func take(_ entry: WireField) throws(OpenInferenceError) {
         let parameter = try Parameter(entry)
         guard parameter.says else { return }
@@ -110,6 +110,9 @@ extension Call {
             }
         } else if parameter.key == "timeout", parameter.number < UInt64(Int64.max / 1000) {
             timeoutNanoseconds = Int64(parameter.number) * 1000
+        } else if parameter.key == "vencejo_answers" {
+            guard let form = AnswerForm(parameter.text) else { throw .answers(parameter.text.clippedText) }
+            answers = form
         }
     }
 }

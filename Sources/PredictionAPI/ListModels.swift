@@ -46,6 +46,13 @@ public struct VersionStatus: Equatable, Sendable {
     public var inputs: [TensorSpecification]
     public var outputs: [TensorSpecification]
     public var platform: String
+    public var batching = Batching.unspecified
+    /// Why it is not proven.
+    public var batchingReason = ""
+    public var bitDependentNodes: [String] = []
+
+    /// `vencejo.v1.Batching`; a number that we do not know is `unspecified`.
+    public enum Batching: UInt8, Sendable { case unspecified, proven, promised, off, notProven, withdrawn }
 
     public init(
         version: Int64, slot: Slot?, state: State, artifactDigest: [UInt8] = [], reason: String = "",
@@ -90,6 +97,9 @@ public enum ListModelsResponse {
         for input in status.inputs { try write(input, field: 6, to: &writer, in: &arena) }
         for output in status.outputs { try write(output, field: 7, to: &writer, in: &arena) }
         try writer.string(8, arena.copy(status.platform), in: &arena)
+        try writer.number(9, UInt64(status.batching.rawValue), in: &arena)
+        try writer.string(10, arena.copy(status.batchingReason), in: &arena)
+        for node in status.bitDependentNodes { try writer.string(11, arena.copy(node), in: &arena) }
         try writer.end(mark, in: &arena)
     }
 
@@ -144,6 +154,9 @@ public enum ListModelsResponse {
             case 6: status.inputs.append(try tensor(try reading { () throws(WireError) in try field.message() }))
             case 7: status.outputs.append(try tensor(try reading { () throws(WireError) in try field.message() }))
             case 8: status.platform = try text(field)
+            case 9: status.batching = try number(field).flatMap(VersionStatus.Batching.init(rawValue:)) ?? .unspecified
+            case 10: status.batchingReason = try text(field)
+            case 11: status.bitDependentNodes.append(try text(field))
             default: break
             }
         }

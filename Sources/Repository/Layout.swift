@@ -38,15 +38,21 @@ enum Layout {
         name.hasPrefix(".") || name.hasPrefix("_") || name.hasSuffix(".partial") || name.hasSuffix(".tmp")
     }
 
-    /// `[1-9][0-9]{0,8}`; every other name is no version, as in Triton.
+    /// `[1-9][0-9]*` up to 2^63 - 1, as in TensorFlow Serving, whose versions are often times; every other name is no version.
     static func version(_ name: String) -> Int64? {
         let bytes = name.utf8
-        guard 1...9 ~= bytes.count, bytes.first != UInt8(ascii: "0") else { return nil }
+        guard 1...19 ~= bytes.count, bytes.first != UInt8(ascii: "0") else { return nil }
         guard bytes.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else { return nil }
         return Int64(name)
     }
 
-    static func isVersion(_ version: Int64) -> Bool { 1...999_999_999 ~= version }
+    static func isVersion(_ version: Int64) -> Bool { version > 0 }
+
+    /// Whether a folder of this name was probably meant to be a version: "v3", "01", "1.0".
+    static func resemblesVersion(_ name: String) -> Bool {
+        let rest = name.first == "v" || name.first == "V" ? name.dropFirst() : name[...]
+        return rest.first?.isASCII == true && rest.first?.isNumber == true
+    }
 
     /// `name` fit for a log line: what is not a printable ASCII character is written as `\u{…}`, and the end of what is
     /// very long is left out.

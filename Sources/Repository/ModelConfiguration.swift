@@ -6,6 +6,8 @@ public struct ModelConfiguration: Sendable, Equatable {
 
     public enum GraphOptimization: String, CaseIterable, Sendable { case disabled, basic, extended, all }
 
+    public enum Batching: String, CaseIterable, Sendable { case auto, on, off }
+
     public enum ExecutionMode: String, CaseIterable, Sendable { case sequential, parallel }
 
     /// Threads that a runtime may be asked for.
@@ -22,6 +24,8 @@ public struct ModelConfiguration: Sendable, Equatable {
     public private(set) var interOpThreads: Int?
     public private(set) var graphOptimization = GraphOptimization.all
     public private(set) var executionMode = ExecutionMode.sequential
+    /// Whether calls may run together: where the graph proves it, on the owner's word, or never.
+    public private(set) var batching = Batching.auto
     /// Rows that may run together; 1: each call by itself; `nil`: the server's choice.
     public private(set) var batchRowsMax: Int?
     /// With so many rows no call waits for more of them.
@@ -105,6 +109,7 @@ public struct ModelConfiguration: Sendable, Equatable {
         case .interOpThreads: Self.assign(Self.number(value, in: Self.threads), to: &interOpThreads)
         case .graphOptimization: Self.assign(GraphOptimization(rawValue: value), to: &graphOptimization)
         case .executionMode: Self.assign(ExecutionMode(rawValue: value), to: &executionMode)
+        case .batching: Self.assign(Batching(rawValue: value), to: &batching)
         case .batchRowsMax: Self.assign(Self.number(value, in: Self.batchRows), to: &batchRowsMax)
         case .batchRowsPreferred: Self.assign(Self.number(value, in: Self.batchRows), to: &batchRowsPreferred)
         case .queueDelay: Self.assign(Self.number(value, in: Self.queueDelay), to: &queueDelayMicroseconds)
@@ -152,6 +157,7 @@ public struct ModelConfiguration: Sendable, Equatable {
         case interOpThreads = "inter_op_threads"
         case graphOptimization = "graph_optimization"
         case executionMode = "execution_mode"
+        case batching
         case batchRowsMax = "max_batch_size"
         case batchRowsPreferred = "preferred_batch_size"
         case queueDelay = "max_queue_delay_microseconds"
@@ -168,6 +174,7 @@ public struct ModelConfiguration: Sendable, Equatable {
         var allowed: String {
             switch self {
             case .engine: Self.list(Engine.self)
+            case .batching: Self.list(Batching.self)
             case .intraOpThreads, .interOpThreads, .concurrency: Self.range(ModelConfiguration.threads)
             case .batchRowsMax, .batchRowsPreferred: Self.range(ModelConfiguration.batchRows)
             case .queueDelay: Self.range(ModelConfiguration.queueDelay)

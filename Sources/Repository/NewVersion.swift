@@ -28,7 +28,7 @@ extension Repository {
     /// The number that `add` would give. Errors: `modelName`, `version`, `versionExists`, and what else names a file.
     public func nextVersion(of model: String, wanted: Int64?) throws(RepositoryError) -> Int64 {
         let there = try folder(of: model)?.versions ?? []
-        let number = wanted ?? (there.last ?? 0) + 1
+        let number = wanted ?? (there.last ?? 0) &+ 1
         guard Layout.isVersion(number) else { throw .version(model: model, version: number) }
         if there.contains(number) { throw .versionExists(model: model, version: number) }
         return number

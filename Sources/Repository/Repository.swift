@@ -134,6 +134,8 @@ public final class Repository: Sendable {
                     case let found:
                         problems.append(RepositoryError.kind(path: path, found: found, wanted: .folder).description)
                     }
+                } else if Layout.resemblesVersion(name), try folder.kind(of: name, full: path) == .folder {
+                    problems.append(RepositoryError.noVersionName(path: path).description)
                 }
             }
             if configuration != nil && tritonConfiguration != nil { throw .twoConfigurations(model: model) }

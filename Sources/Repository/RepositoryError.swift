@@ -11,6 +11,8 @@ public enum RepositoryError: Error, Equatable {
     case dataLink(path: String, target: String)
     case modelName(String)
     case version(model: String, version: Int64)
+    /// A folder that was probably meant to be a version.
+    case noVersionName(path: String)
     case noVersion(model: String)
     /// A `model.yaml` and a `config.pbtxt`: nobody guesses which of them is meant.
     case twoConfigurations(model: String)
@@ -63,7 +65,10 @@ extension RepositoryError: CustomStringConvertible {
         case .modelName(let name):
             "'\(Layout.printable(name))' is no name for a model: 1 to \(Layout.nameBytesMax) of A-Z a-z 0-9 . _ - are, "
                 + "except '.' and '..'"
-        case .version(let model, let version): "version \(version) of '\(model)' is outside 1…999999999"
+        case .version(let model, let version): "version \(version) of '\(model)' must be between 1 and \(Int64.max)"
+        case .noVersionName(let path):
+            "'\(Layout.printable(path))' is passed over: a version's folder must be named by a number between 1 and \(Int64.max), "
+                + "without zeros in front"
         case .noVersion(let model):
             "the model '\(model)' has no version: put its file at '\(model)/1/\(Layout.modelFile)', or set 'engine: "
                 + "identity' in '\(model)/\(Layout.configurationFile)'"

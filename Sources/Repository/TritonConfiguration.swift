@@ -28,6 +28,7 @@ struct TritonReading {
     private(set) var policy: VersionPolicy?
     private(set) var model: TritonModel
     private var preferred: [Int64] = []
+    private var isWithoutRows = false
 
     init(_ message: TextMessage, file: String, of folder: String) throws(ConfigurationError) {
         reader = TritonReader(file: file)
@@ -71,7 +72,9 @@ struct TritonReading {
             throw reader.refused(field, "put what it computes into the model")
         case "model_operations": throw reader.refused(field, "libraries of operators are not loaded")
         case "model_repository_agents": throw reader.refused(field, "put the files there as they are to be served")
-        case "cc_model_filenames", "metric_tags", "response_cache": reader.ignore(field.name)
+        case "runtime":
+            if try !reader.string(field).isEmpty { reader.ignore(field.name) }
+        case "cc_model_filenames", "metric_tags", "model_metrics", "response_cache": reader.ignore(field.name)
         default: throw reader.unknown(field, in: "a Triton model configuration")
         }
     }
@@ -84,6 +87,12 @@ struct TritonReading {
         }
         if model.instances > 0 {
             pairs.append(("instances", "\(min(model.instances, ModelConfiguration.threads.upperBound))"))
+        }
+        // Triton's users say so only of models whose rows are independent.
+        if isWithoutRows {
+            pairs.append(("batching", "off"))
+        } else if model.hasDynamicBatching {
+            pairs.append(("batching", "on"))
         }
         model.ignored = reader.ignored
     }
@@ -100,9 +109,10 @@ struct TritonReading {
 
     private mutating func rows(_ field: TextMessage.Field) throws(ConfigurationError) {
         model.rowsMax = Int(try reader.integer(field, in: 0...Int64(Int32.max)))
-        // 0 is Triton's word for a model whose calls do not run together.
-        let rows = min(max(1, model.rowsMax), ModelConfiguration.batchRows.upperBound)
-        pairs.append(("max_batch_size", "\(rows)"))
+        // 0 is Triton's word for a model without rows.
+        isWithoutRows = model.rowsMax == 0
+        if isWithoutRows { return }
+        pairs.append(("max_batch_size", "\(min(model.rowsMax, ModelConfiguration.batchRows.upperBound))"))
     }
 
     private mutating func tensor(_ field: TextMessage.Field) throws(ConfigurationError) -> TritonModel.Tensor {
@@ -117,6 +127,8 @@ struct TritonReading {
             case "reshape": throw reader.refused(part, "declare the dims that the model itself has")
             case "is_shape_tensor":
                 if try reader.bool(part) { throw reader.refused(part, "ONNX models have no shape tensors") }
+            case "is_non_linear_format_io":
+                if try reader.bool(part) { throw reader.refused(part, "ONNX models have linear tensors only") }
             case "format", "allow_ragged_batch", "optional", "label_filename":
                 reader.ignore("\(field.name).\(part.name)")
             default: throw reader.unknown(part, in: "'\(field.name)'")
@@ -146,7 +158,7 @@ struct TritonReading {
             var versions: [Int64] = []
             for part in parts {
                 guard part.name == "versions" else { throw reader.unknown(part, in: "'specific'") }
-                versions.append(try reader.integer(part, in: 1...999_999_999))
+                versions.append(try reader.integer(part, in: 1...Int64.max))
             }
             guard !versions.isEmpty else { throw reader.failure(choice.line, "specific names no version: add one") }
             return .specific(versions)

@@ -51,6 +51,9 @@ public struct TritonModel: Sendable, Equatable {
 
     public init(file: String) { self.file = file }
 
+    /// Names of the outputs that the model has for its clients; `nil`: none is declared, and it has its own.
+    public var answered: Set<String>? { outputs.isEmpty ? nil : Set(outputs.map(\.name)) }
+
     /// One sentence for the log; `nil`: nothing was passed over.
     public var warning: String? {
         ignored.isEmpty ? nil : "\(file): passed over, and no answer depends on it: \(ignored.joined(separator: ", "))"

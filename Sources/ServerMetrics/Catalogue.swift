@@ -22,8 +22,8 @@ public struct Catalogue: Sendable, Equatable {
 
 /// The server's metrics, in the order in which they are shown.
 public enum Metric: Int, CaseIterable, Sendable {
-    case requests, requestDuration, queueDuration, computeDuration, batchSize, inferences, executions, inFlight,
-        queueDepth
+    case requests, requestDuration, queueDuration, computeDuration, batchSize, inferences, executions,
+        batchDisagreements, inFlight, queueDepth
     case modelState, trafficRatio, loadDuration, modelMemory
     case queueCapacity, rejected, requestBytes, responseBytes, loads, transitions, lastTransition, shadowComparisons
     case rpcs, workerBusy, workers, connections, goaways, callMemory, callMemoryLimit, spans, catalogEpoch,
@@ -138,6 +138,11 @@ extension Catalogue {
                     Family("vencejo_batch_size", "Rows that ran together.", .histogram, of: .version, buckets: rows)
                 case .inferences: Family("vencejo_inferences", "Rows that were answered.", .counter, of: .version)
                 case .executions: Family("vencejo_executions", "Runs of the model.", .counter, of: .version)
+                case .batchDisagreements:
+                    Family(
+                        "vencejo_batch_disagreements",
+                        "Batches that gave other answers than their calls alone: a fault of the server.", .counter,
+                        of: .version)
                 case .inFlight:
                     Family(
                         "vencejo_requests_in_flight", "Predictions that were taken and are not answered yet.", .level,

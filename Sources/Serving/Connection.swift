@@ -46,13 +46,14 @@ final class Connection {
     func ask(_ exchange: Exchange, in dialect: Dialect) throws(Refusal) {
         guard let message = try message(of: exchange) else { return }  // gRPC: unframe, inflate
         shard.record(message, of: exchange, dialect.unary, began: exchange.openedNanoseconds)
-        try gather(try dialect.decode(message, in: &exchange.arena), of: exchange)  // dialect → call
+        let call = try dialect.decode(message, answers: shard.answers, in: &exchange.arena)  // dialect → call
+        try gather(call, of: exchange)
     }
 
     /// Nothing runs before the call is known to fit the model and its deadline; then it runs with the turn's others.
     func gather(_ call: Call, of exchange: Exchange) throws(Refusal) {
         let lease = try lease(call, of: exchange)  // models → version, slot
-        let work = try lease.model.object.engine.check(call, in: &exchange.arena)  // names, types, shapes, lengths
+        let work = try lease.model.object.check(call, in: &exchange.arena)  // names, types, shapes, lengths, rows
         try shard.gather(  // jobs → engine → outcomes, at the end of the turn or on an executor
             Job(
                 work, of: exchange, connection: key, call, lease, deadline: deadline(of: call, exchange),

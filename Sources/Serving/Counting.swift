@@ -102,12 +102,12 @@ extension CallRecord {
         method = job.method
         isInFlight = true
         rows = Int32(clamping: job.rows ?? 1)
-        batchRows = job.batchRows
-        batchNanoseconds = job.batchNanoseconds
+        batchRows = job.result.batchRows
+        batchNanoseconds = job.result.batchNanoseconds
         began = job.arrived
         self.gathered = gathered
-        ranFrom = job.ranFrom
-        ranUntil = job.ranUntil
+        ranFrom = job.result.ranFrom
+        ranUntil = job.result.ranUntil
     }
 
     /// What is known of it when it has run.

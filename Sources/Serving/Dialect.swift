@@ -12,7 +12,8 @@ enum Dialect {
 
     var unary: PredictionMethod { self == .prediction ? .predict : .modelInfer }
 
-    func decode(_ message: ByteView, in arena: inout Arena) throws(Refusal) -> Call {
+    /// `answers`: the form of answers to calls that ask for none.
+    func decode(_ message: ByteView, answers: AnswerForm, in arena: inout Arena) throws(Refusal) -> Call {
         switch self {
         case .prediction:
             do throws(PredictionDecodeError) {
@@ -22,7 +23,9 @@ enum Dialect {
             }
         case .openInference:
             do throws(OpenInferenceError) {
-                return try ModelInferRequest.decode(message, in: &arena)
+                var call = try ModelInferRequest.decode(message, in: &arena)
+                if call.answers ?? answers == .raw { call.form = .raw }
+                return call
             } catch {
                 throw .openInference(error)
             }

@@ -16,6 +16,13 @@ public enum Engine: Sendable {
         }
     }
 
+    var batchProof: BatchProof {
+        switch self {
+        case .identity(let model): model.batchProof
+        case .onnx(let model): model.batchProof
+        }
+    }
+
     /// The name in ModelMetadata's `platform`: Triton's for what Triton has.
     public var platform: StaticString {
         switch self {

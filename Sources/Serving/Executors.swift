@@ -103,8 +103,8 @@ final class Executors: Sendable {
             let rows = jobs.reduce(0) { $0 + ($1.rows ?? 1) }
             for (ticket, job) in zip(tickets, jobs) {
                 job.servable.ended(job)
-                ticket.job.outcome = job.outcome
-                if case .refused(let number) = job.outcome { ticket.refusal = runner.refusals[number] }
+                ticket.job.result = job.result
+                if case .refused(let number) = job.result.outcome { ticket.refusal = runner.refusals[number] }
                 ticket.shard.put(ticket)
             }
             runner.forgetRefusals()

@@ -19,6 +19,18 @@ struct Job: BitwiseCopyable {
         case abandoned
     }
 
+    /// What its run came to, and what was measured of it.
+    struct Result: BitwiseCopyable {
+        var outcome = Outcome.waiting
+        /// Its run, alone or with others, on the shard's clock; 0: it did not come so far.
+        var ranFrom: Int64 = 0
+        var ranUntil: Int64 = 0
+        /// Rows that ran together with it.
+        var batchRows: Int32 = 0
+        /// What of its run it took to put the rows together.
+        var batchNanoseconds: Int32 = 0
+    }
+
     private let pinnedExchange: Pinned<Exchange>
     /// The shard's key of the connection.
     let connection: UInt64
@@ -44,14 +56,8 @@ struct Job: BitwiseCopyable {
     let method: PredictionMethod
     /// Bytes of its message.
     let requestBytes: Int32
-    /// Its run, alone or with others; 0: it did not come so far.
-    var ranFrom: Int64 = 0
-    var ranUntil: Int64 = 0
-    /// Rows that ran together with it.
-    var batchRows: Int32 = 0
-    /// What of its run it took to put the rows together.
-    var batchNanoseconds: Int32 = 0
-    var outcome = Outcome.waiting
+    /// One value, so that a thread which hands it to another cannot forget a part.
+    var result = Result()
 
     init(
         _ work: Work, of exchange: Exchange, connection: UInt64, _ call: Call, _ lease: Lease<Servable>,
@@ -66,7 +72,7 @@ struct Job: BitwiseCopyable {
         id = call.id
         form = call.form
         self.work = work
-        rows = work.rows
+        rows = lease.model.object.hasRows ? work.rows : nil
         self.deadline = deadline
         priority = call.priority
         draw = lease.draw

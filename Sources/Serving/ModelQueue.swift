@@ -60,7 +60,7 @@ final class ModelQueue: @unchecked Sendable {
         batch.append(first)
         running += 1
         var taken = first.job.rows ?? 1
-        if let own = first.job.rows, servable.trust.canBatch, !tickets.isEmpty {
+        if let own = first.job.rows, servable.equivalence.canBatch, !tickets.isEmpty {
             let settings = servable.settings
             var wanted = servable.costs.rows(waiting: rows, rowsMax: settings.rowsMax)
             // Those who waited for company go with it: who stayed behind would wait for other company, as long again.

@@ -27,6 +27,8 @@ enum Refusal: Error {
     case health(HealthError)
     case reflection(ReflectionError)
     case signature(SignatureRefusal)
+    /// More rows than the owner's max_batch_size.
+    case tooManyRows(model: String, rows: Int64, rowsMax: Int)
     case lease(LeaseError)
     case feedback(FeedbackError)
     case run(RunError)
@@ -57,7 +59,7 @@ enum Refusal: Error {
         case .openInference(.arena): .resourceExhausted
         case .openInference(let error): error.isUnimplemented ? .unimplemented : .invalidArgument
         case .reflection(.arena): .resourceExhausted
-        case .health, .reflection, .feedback: .invalidArgument
+        case .health, .reflection, .feedback, .tooManyRows: .invalidArgument
         case .signature(.signature): .invalidArgument
         case .signature(.arena): .resourceExhausted
         case .lease(let error): Self.status(error)
@@ -117,6 +119,8 @@ enum Refusal: Error {
         case .signature(.signature(let error)): error.sentence
         case .signature(.arena(let full)), .arena(let full), .run(.arena(let full)):
             "the call and its answer need more than the \(full.bytesMax) bytes that one call may use: send fewer rows at a time"
+        case .tooManyRows(let model, let rows, let most):
+            "the call has \(rows) rows; model \(quoted(model)) takes at most \(most) (max_batch_size): send fewer at a time"
         case .lease(let error): Self.sentence(error)
         case .feedback(let error): error.sentence
         case .run(.failed): "the model failed on these inputs; the server's log says why"
@@ -182,7 +186,7 @@ enum Refusal: Error {
         case .lease(.loading), .lease(.failed): .unavailable
         case .lease: .unknownModel
         case .http, .noTrailers, .unknownMethod, .timeout, .encoding, .binaryMetadata, .frame, .messageCount,
-            .prediction, .openInference, .health, .reflection, .signature, .feedback, .unknownService:
+            .prediction, .openInference, .health, .reflection, .signature, .tooManyRows, .feedback, .unknownService:
             .badInput
         case .run, .noProgress, .notHere, .errand: nil
         }

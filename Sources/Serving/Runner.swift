@@ -38,7 +38,7 @@ struct Runner: ~Copyable {
             rows += jobs[position].rows ?? 0
             ready.append(position)
         }
-        let canBatch = servable.trust.canBatch && jobs[0].rows != nil
+        let canBatch = servable.equivalence.canBatch && jobs[0].rows != nil
         var first = 0
         while first < ready.count {
             // What is not measured takes no time in which a deadline could pass.
@@ -64,10 +64,10 @@ struct Runner: ~Copyable {
         for index in range {
             let position = ready[index]
             if jobs[position].exchange.isAbandoned {
-                jobs[position].outcome = .abandoned
+                jobs[position].result.outcome = .abandoned
                 tally.count(.cancelled)
             } else if now >= jobs[position].deadline {
-                jobs[position].outcome = refused(.deadlinePassed)
+                jobs[position].result.outcome = refused(.deadlinePassed)
                 tally.count(.expired)
                 servable.statistics.failed(calls: 1)
             } else {
@@ -77,7 +77,7 @@ struct Runner: ~Copyable {
         }
         let range = range.lowerBound..<end
         if range.count > 1 {
-            switch servable.trust.judge() {
+            switch servable.equivalence.judge() {
             case .alone: break
             case .together: if together(&jobs, range, servable, began: now) { return }
             case .both: return both(&jobs, range, servable, began: now)
@@ -106,31 +106,31 @@ struct Runner: ~Copyable {
                 (alike, alikeRows) = (0, ownRows)
             }
             alike += 1
-            jobs[position].ranFrom = began
-            jobs[position].batchRows = Int32(clamping: ownRows)
+            jobs[position].result.ranFrom = began
+            jobs[position].result.batchRows = Int32(clamping: ownRows)
             do throws(RunError) {
-                jobs[position].outcome = .outputs(
+                jobs[position].result.outcome = .outputs(
                     try servable.engine.run(jobs[position].work, in: &jobs[position].exchange.arena))
                 answered += 1
                 rows += ownRows
                 guard servable.engine.isMeasured else { continue }
                 let now = Clock.now()
-                jobs[position].ranUntil = now
+                jobs[position].result.ranUntil = now
                 spent += now - began
                 servable.record(jobs[position].work, nanoseconds: now - began)
                 began = now
             } catch {
                 // What fails early says nothing of what a run takes.
-                jobs[position].outcome = refused(.run(error))
+                jobs[position].result.outcome = refused(.run(error))
                 began = Clock.now()
-                jobs[position].ranUntil = began
+                jobs[position].result.ranUntil = began
             }
         }
         recorder.ran(row: Int(servable.row), rows: alikeRows, times: alike)
         // What is not measured is not worth a look at the clock for each.
         if !servable.engine.isMeasured {
             let now = Clock.now()
-            for index in range { jobs[ready[index]].ranUntil = now }
+            for index in range { jobs[ready[index]].result.ranUntil = now }
         }
         servable.statistics.ran(calls: answered, rows: rows, runs: answered, nanoseconds: spent, at: began)
         servable.statistics.failed(calls: range.count - answered)
@@ -150,7 +150,7 @@ struct Runner: ~Copyable {
     ) -> Bool {
         let done = batch(&jobs, range, servable) { (job, outputs, rows, _) throws(ScatterError) in
             do throws(ArenaFull) {
-                job.outcome = .outputs(try outputs.next(rows, in: &job.exchange.arena))
+                job.result.outcome = .outputs(try outputs.next(rows, in: &job.exchange.arena))
             } catch {
                 throw .arena(error)
             }
@@ -165,10 +165,10 @@ struct Runner: ~Copyable {
         tally.countBatch(calls: range.count)
         recorder.ran(row: Int(servable.row), rows: rows)
         for index in range {
-            jobs[ready[index]].ranFrom = began
-            jobs[ready[index]].ranUntil = now
-            jobs[ready[index]].batchRows = Int32(clamping: rows)
-            jobs[ready[index]].batchNanoseconds = Int32(clamping: gathered - began)
+            jobs[ready[index]].result.ranFrom = began
+            jobs[ready[index]].result.ranUntil = now
+            jobs[ready[index]].result.batchRows = Int32(clamping: rows)
+            jobs[ready[index]].result.batchNanoseconds = Int32(clamping: gathered - began)
         }
         return true
     }
@@ -176,38 +176,30 @@ struct Runner: ~Copyable {
     /// Both ways: each call gets what it gave alone, and is compared with what it gave in the batch.
     private mutating func both(_ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64) {
         alone(&jobs, range, servable, began: began)
-        for index in range { guard case .outputs = jobs[ready[index]].outcome else { return } }
+        for index in range { guard case .outputs = jobs[ready[index]].result.outcome else { return } }
         let again = Clock.now()
         var agrees = true
+        let bounds = servable.equivalence.bounds
         let done = batch(&jobs, range, servable) { (job, outputs, rows, arena) throws(ScatterError) in
-            guard case .outputs(let own) = job.outcome else { return }
+            guard case .outputs(let own) = job.result.outcome else { return }
             do throws(ArenaFull) {
                 let other = try outputs.next(rows, in: &arena)
-                agrees = agrees && Agreement.holds(own, other)
+                agrees = agrees && Agreement.holds(own, other, bounds, job.work.outputs)
             } catch {
                 throw .arena(error)
             }
         }
         switch done {
         case .impossible: return
-        case .done(let rows) where agrees:
-            servable.costs.record(rows: rows, nanoseconds: Clock.now() - again)
-            servable.trust.agreed(rowsDiffer: differ(jobs, range))
+        case .done(let rows) where agrees: servable.costs.record(rows: rows, nanoseconds: Clock.now() - again)
         case .done, .wrong:
-            guard servable.trust.disagreed() else { return }
+            recorder.count(.batchDisagreements, row: Int(servable.row))
+            guard servable.equivalence.withdraw() else { return }
             log(
-                "model '\(servable.name)' answers calls that run together otherwise than one by one: "
-                    + "from now on each runs by itself")
+                "model '\(servable.name)': a batch gave other answers than its calls alone, although the graph proves its rows "
+                    + "independent. From now on each call runs alone. This is a fault of Vencejo: please report it with the model"
+            )
         }
-    }
-
-    private func differ(_ jobs: [Job], _ range: Range<Int>) -> Bool {
-        let first = jobs[ready[range.lowerBound]].work.inputs
-        for index in range.dropFirst() {
-            let other = jobs[ready[index]].work.inputs
-            for input in first.indices where first[input].content != other[input].content { return true }
-        }
-        return false
     }
 
     /// Runs the jobs as one and deals out to each.

@@ -8,8 +8,11 @@ public import Tensors
 
 /// What an operator may say about how a model's calls are put together; for who wants Triton's. Nothing need be said.
 public struct BatchingSettings: Sendable, Equatable {
+    public var mode = BatchingMode.auto
     /// Rows in one run; 1: each call by itself.
     public var rowsMax = CostTable.rowsMax
+    /// A call of more rows is rejected, as in Triton; `nil`: the owner said no `max_batch_size`.
+    public var rowsPerCallMax: Int?
     /// How long a call may wait for company. Above 0 the model runs on executors, whatever it costs.
     public var delayNanoseconds: Int64 = 0
     /// With so many rows nobody waits longer.
@@ -20,6 +23,15 @@ public struct BatchingSettings: Sendable, Equatable {
     public var concurrency: Int?
 
     public init() {}
+}
+
+extension BatchEquivalence {
+    /// `proof`: `nil`: the engine's own; tests have others.
+    public convenience init(_ settings: BatchingSettings, _ engine: Engine, proof: BatchProof? = nil) {
+        self.init(
+            settings.mode, rowsMax: settings.rowsMax, hasRows: engine.signature.canBatch,
+            proof: proof ?? engine.batchProof)
+    }
 }
 
 /// The rows of the metrics page in which a version's calls are counted, kept as long as anybody has this.
@@ -49,7 +61,9 @@ public final class Servable: Sendable {
     /// may be a thread that lost its core.
     private let overruns = Atomic<Int>(0)
     private static let overrunNanoseconds: Int64 = 1_000_000
-    public let trust: Trust
+    public let equivalence: BatchEquivalence
+    /// Its first dimension counts rows; else each call is one.
+    let hasRows: Bool
     /// What came of the calls that it got by its share of the traffic.
     public let seen = Seen()
     /// How its answers compare with the live version's, where it repeats its calls.
@@ -75,7 +89,7 @@ public final class Servable: Sendable {
 
     public init(
         name: String, engine: Engine, settings: BatchingSettings = BatchingSettings(), series: Series? = nil,
-        modelConfig: [UInt8] = []
+        modelConfig: [UInt8] = [], proof: BatchProof? = nil
     ) {
         self.name = name
         self.series = series
@@ -85,7 +99,18 @@ public final class Servable: Sendable {
         self.engine = engine
         self.settings = settings
         costsOfBytes = engine.signature.hasRowsOfAnySize ? Costs() : nil
-        trust = Trust(canBatch: settings.rowsMax > 1 && engine.signature.canBatch)
+        equivalence = BatchEquivalence(settings, engine, proof: proof)
+        // `identity` has no signature: what comes is counted as it comes.
+        hasRows = engine.signature.canBatch || engine.signature.inputs.isEmpty
+    }
+
+    /// The call as the model wants it, no larger than its owner allows; nothing has run yet.
+    func check(_ call: Call, in arena: inout Arena) throws(Refusal) -> Work {
+        let work = try engine.check(call, in: &arena)
+        if let most = settings.rowsPerCallMax, hasRows, !work.inputs.isEmpty, work.inputs[0].shape[0] > Int64(most) {
+            throw .tooManyRows(model: name, rows: work.inputs[0].shape[0], rowsMax: most)
+        }
+        return work
     }
 
     /// What a call is expected to take by itself. `nil`: nothing was measured, or nothing is worth measuring.

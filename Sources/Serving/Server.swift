@@ -8,6 +8,7 @@ public import ServerMetrics
 public import Spans
 import Synchronization
 public import TLS
+public import Tensors
 
 /// What this build calls itself.
 public enum Product {
@@ -45,16 +46,20 @@ public struct ServerConfiguration: Sendable {
     public var page: Page
     /// Which calls leave a span there; `nil`: none.
     public var tracing: TracingSettings?
+    /// In which form calls of the Open Inference Protocol are answered that do not say it.
+    public var answers = AnswerForm.raw
     /// A line for who looks after the server; of a call that is traced, with its caller's place in the trace.
     public var log: @Sendable (_ line: String, _ trace: TraceContext?) -> Void
 
     public init(
         limits: ServerLimits, models: Directory<Servable>, listeners: [[ServerListener]], desk: Desk? = nil,
         exposures: Exposures = Exposures(), page: Page, tracing: TracingSettings? = nil,
+        answers: AnswerForm = .raw,
         log: @escaping @Sendable (String, TraceContext?) -> Void
     ) {
         self.page = page
         self.tracing = tracing
+        self.answers = answers
         self.desk = desk
         self.exposures = exposures
         self.limits = limits
@@ -69,13 +74,15 @@ public struct ServerConfiguration: Sendable {
 /// What all shards know of the server.
 final class ServerState: Sendable {
     enum Stage: UInt8 {
-        /// The models that it begins with are being loaded.
+        /// Models that it begins with do not answer yet.
         case starting
         case ready
         case draining
     }
 
     private let raw = Atomic<UInt8>(Stage.starting.rawValue)
+    /// Every model that the server begins with is loaded, or has failed.
+    let startIsOver = Atomic<Bool>(false)
 
     /// It only ever goes on.
     var stage: Stage { Stage(rawValue: raw.load(ordering: .acquiring)) ?? .draining }
@@ -156,8 +163,14 @@ public final class Server: Sendable {
 
     public var tally: Tally { shared.tally }
 
-    /// The models that it begins with are loaded, or have failed: a model that failed does not keep the others from serving.
+    /// The models that it begins with are loaded, or have failed. Health says so by the name `startup`.
     public func startIsOver() {
+        shared.state.startIsOver.store(true, ordering: .releasing)
+        shared.wake()
+    }
+
+    /// The models that it begins with answer: from now on it is ready, until it drains.
+    public func becomeReady() {
         shared.state.reach(.ready)
         shared.wake()
     }

@@ -1,4 +1,5 @@
 // Enters: calls that ask about the server and its models. Leaves: what is known. None of them runs a model.
+import Batching
 import GRPC
 import HTTP2
 import Health
@@ -8,6 +9,7 @@ import OpenInference
 import PredictionAPI
 import Protobuf
 import Reflection
+import Synchronization
 import Tensors
 
 /// A Health.Watch that goes on: what it asked for, and what it was told last.
@@ -127,7 +129,12 @@ extension Connection {
 
     /// `nil`: nothing of that name is known.
     private func status(of service: ByteView) -> ServingStatus? {
-        if service.isEmpty { return shard.state.isReady ? .serving : .notServing }
+        // The names of Kubernetes' probes go before models of these names.
+        if service.isEmpty || service == "readiness" { return shard.state.isReady ? .serving : .notServing }
+        if service == "liveness" { return .serving }
+        if service == "startup" {
+            return shard.state.startIsOver.load(ordering: .acquiring) ? .serving : .notServing
+        }
         if let entry = shard.catalog.object.entry(service) {
             return entry.live != nil && !shard.state.isDraining ? .serving : .notServing
         }
@@ -210,5 +217,15 @@ extension VersionStatus {
         inputs = version.model.engine.signature.inputs
         outputs = version.model.engine.signature.outputs
         platform = "\(version.model.engine.platform)"
+        bitDependentNodes = version.model.equivalence.bitDependent
+        switch version.model.equivalence.basis {
+        case .proven: batching = .proven
+        case .promised: batching = .promised
+        case .off: batching = .off
+        case .withdrawn: batching = .withdrawn
+        case .unproven(let reason):
+            batching = .notProven
+            batchingReason = reason
+        }
     }
 }

@@ -7,6 +7,7 @@ import ServerMetrics
 import Spans
 import Synchronization
 import TLS
+import Tensors
 
 /// One pass of the loop is a turn: read all that is ready, answer what is complete, one write per connection.
 final class Shard {
@@ -25,6 +26,8 @@ final class Shard {
     private let poller: Poller
     private var wheel: TimerWheel
 
+    /// In which form calls of the Open Inference Protocol are answered that do not say it.
+    var answers: AnswerForm { server.configuration.answers }
     /// The turn's time, on the shard's clock.
     var now: Int64
     /// What was read in this turn; empty between connections.
@@ -362,9 +365,14 @@ final class Shard {
     private struct News: Equatable {
         var epoch: UInt64 = 0
         var stage = ServerState.Stage.starting
+        var startIsOver = false
     }
 
-    private var news: News { News(epoch: catalog.object.epoch, stage: state.stage) }
+    private var news: News {
+        News(
+            epoch: catalog.object.epoch, stage: state.stage,
+            startIsOver: state.startIsOver.load(ordering: .acquiring))
+    }
 
     /// A model changed its state, or the server did: who watches is told.
     private func tell() {

@@ -89,7 +89,7 @@ extension Connection {
         var id = ByteView.empty
         shard.record(message, of: exchange, method, began: shard.now)
         do throws(Refusal) {
-            let call = try dialect.decode(message, in: &exchange.arena)
+            let call = try dialect.decode(message, answers: shard.answers, in: &exchange.arena)
             id = call.id
             try gather(call, of: exchange)
         } catch {

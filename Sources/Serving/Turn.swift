@@ -193,7 +193,7 @@ extension Shard {
         let record = CallRecord(job, gathered: gathered)
         if job.draw != .none { count(job, refusal) }
         if job.mirror != nil { mirror(job) }
-        switch job.outcome {
+        switch job.result.outcome {
         case .outputs(let outputs):
             let answer = Answer(provenance: job.provenance, id: job.id, outputs: outputs, form: job.form)
             deliver(job.exchange, job.connection, .success(answer), id: job.id, record, requestBytes: job.requestBytes)
@@ -210,11 +210,11 @@ extension Shard {
     private func count(_ job: Job, _ refusal: Refusal?) {
         let seen = job.servable.seen
         let key = job.draw == .byKey ? rpcs[job.exchange.seat].routingKey : nil
-        if let arm = job.arm, case .outputs = job.outcome {
+        if let arm = job.arm, case .outputs = job.result.outcome {
             server.configuration.exposures.answered(job.id, Exposure(arm), key: key)
         }
         guard seen.counts(job.provenance.epoch) else { return }
-        switch job.outcome {
+        switch job.result.outcome {
         case .outputs(let outputs):
             // What holds up one call of a turn holds up the others: they are one event, and it is the first one's.
             let isTimed = !hasTimed
@@ -232,7 +232,7 @@ extension Shard {
     /// A copy for the version that repeats it; if that has enough to do it is left out.
     private func mirror(_ job: Job) {
         guard let servable = job.mirror?.object else { return }
-        guard case .outputs(let outputs) = job.outcome, server.mirrors.hasRoom, memory == .low else {
+        guard case .outputs(let outputs) = job.result.outcome, server.mirrors.hasRoom, memory == .low else {
             return servable.delivered()
         }
         do throws(ArenaFull) {

@@ -24,7 +24,19 @@ public enum VersionSelector: BitwiseCopyable, Sendable {
     case slot(Slot)
 }
 
-/// How the caller wrote the elements; the answer is written the same way.
+/// In which form a call of the Open Inference Protocol is answered.
+public enum AnswerForm: String, BitwiseCopyable, Sendable, CaseIterable {
+    /// As Triton answers, whatever the request used: its clients read nothing else.
+    case raw
+    /// In the form that the request used.
+    case asAsked = "as-asked"
+
+    public init?(_ text: ByteView) {
+        if text == "raw" { self = .raw } else if text == "as-asked" { self = .asAsked } else { return nil }
+    }
+}
+
+/// How elements are written.
 public enum ContentForm: UInt8, BitwiseCopyable, Sendable {
     /// Little-endian bytes.
     case raw
@@ -47,7 +59,10 @@ public struct Call: BitwiseCopyable, Sendable {
     public var inputs = List<Tensor>()
     /// Names of the outputs wanted, in this order; empty: all.
     public var outputs = List<ByteView>()
+    /// How the client wrote the elements, until the server has decided how the answer is written.
     public var form = ContentForm.raw
+    /// What the client wants of that; `nil`: nothing was said.
+    public var answers: AnswerForm?
     public var priority = Priority.normal
     /// How long the caller waits, where the message says so beside gRPC's own deadline; `.max`: nothing is said.
     public var timeoutNanoseconds = Int64.max

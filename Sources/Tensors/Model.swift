@@ -30,6 +30,9 @@ public enum RunError: Error, Equatable {
 public protocol Model: AnyObject, Sendable {
     var signature: Signature { get }
 
+    /// Whether its rows are independent of each other, as far as the engine can prove it.
+    var batchProof: BatchProof { get }
+
     /// The call as this model wants it, checked against names, types, shapes and lengths; nothing has run yet.
     func check(_ call: Call, in arena: inout Arena) throws(SignatureRefusal) -> Work
 

@@ -64,6 +64,9 @@ extension SignatureError {
             "input \(quoted(name)) of model \(quoted(model)) is given more than once; each must be given once"
         case .type(let input, let model, let given, let expected):
             "input \(quoted(input)) of model \(quoted(model)) has type \(given.name); the model takes \(expected.name)"
+        case .dimension(let name, let model, let input, let size, let other, let otherSize):
+            "dimension \(quoted(name)) of model \(quoted(model)) is \(size) in input \(quoted(input)) and \(otherSize) in input "
+                + "\(quoted(other)); they must be equal"
         case .shape(let input, let model, let given, let expected):
             """
             input \(quoted(input)) of model \(quoted(model)) has shape \(written(given)); the model takes \

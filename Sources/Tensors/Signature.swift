@@ -8,6 +8,8 @@ public enum SignatureError: Error, Equatable {
     case duplicateInput(String, model: String)
     case type(input: String, model: String, given: ElementType, expected: ElementType)
     case shape(input: String, model: String, given: [Int64], expected: [Int64])
+    /// Two dimensions to which the model gives one name have two sizes.
+    case dimension(String, model: String, input: String, size: Int64, other: String, otherSize: Int64)
     case unknownOutput(String, model: String, expected: [String])
     case duplicateOutput(String, model: String)
     case tensor(TensorError)
@@ -27,6 +29,29 @@ public struct TensorSpecification: Equatable, Sendable {
     }
 }
 
+/// A name that the model gives to several dimensions of its inputs: they have one size.
+public struct SharedDimension: Equatable, Sendable {
+    /// A dimension of an input, both by number.
+    public struct Place: Equatable, Sendable {
+        public let input: Int
+        public let dimension: Int
+
+        public init(input: Int, dimension: Int) {
+            self.input = input
+            self.dimension = dimension
+        }
+    }
+
+    public let name: String
+    /// Two or more, each of an input whose rank is known.
+    public let places: [Place]
+
+    public init(name: String, places: [Place]) {
+        self.name = name
+        self.places = places
+    }
+}
+
 /// The inputs and outputs of a model, laid out for a check that allocates nothing.
 ///
 /// A class, because the views in it point into an arena that it owns; it lives as long as its model.
@@ -35,10 +60,12 @@ public final class Signature: Sendable {
     public let outputs: [TensorSpecification]
     private let table: Table
 
-    public init(inputs: [TensorSpecification], outputs: [TensorSpecification]) {
+    public init(
+        inputs: [TensorSpecification], outputs: [TensorSpecification], shared: [SharedDimension] = []
+    ) {
         self.inputs = inputs
         self.outputs = outputs
-        self.table = Table(inputs: inputs, outputs: outputs)
+        self.table = Table(inputs: inputs, outputs: outputs, shared: shared)
     }
 
     /// Whether calls may be rows of one batch, as far as a signature can tell: the first dimension of every input is free,
@@ -67,10 +94,21 @@ public final class Signature: Sendable {
                 try arranged.append(find(position, in: call), unlessFull: &arena)
             }
             if call.inputs.count != specifications.count { throw surplus(in: call) }
+            for index in table.shared.indices { try check(table.shared[index], arranged, call) }
         } catch {
             throw .signature(error)
         }
         return arranged
+    }
+
+    private func check(_ shared: SharedRow, _ inputs: List<Tensor>, _ call: Call) throws(SignatureError) {
+        let (one, other) = (inputs[shared.input], inputs[shared.otherInput])
+        let (size, otherSize) = (one.shape[shared.dimension], other.shape[shared.otherDimension])
+        guard size == otherSize else {
+            throw .dimension(
+                shared.name.text, model: call.model.clippedText, input: one.name.clippedText, size: size,
+                other: other.name.clippedText, otherSize: otherSize)
+        }
     }
 
     private func find(_ position: Int, in call: Call) throws(SignatureError) -> Tensor {
@@ -183,14 +221,36 @@ private struct TableRow: BitwiseCopyable, Sendable {
     }
 }
 
+/// Two dimensions of one name.
+private struct SharedRow: BitwiseCopyable, Sendable {
+    var name: ByteView
+    var input: Int
+    var dimension: Int
+    var otherInput: Int
+    var otherDimension: Int
+}
+
 /// Owns the arena that a signature's views point into; immutable once made, hence sendable.
 private final class Table: @unchecked Sendable {
     private var arena = Arena(firstChunkBytes: 1024, bytesMax: 64 << 20)
     let inputs: List<TableRow>
     let outputs: List<TableRow>
+    let shared: List<SharedRow>
 
-    init(inputs: [TensorSpecification], outputs: [TensorSpecification]) {
+    init(inputs: [TensorSpecification], outputs: [TensorSpecification], shared: [SharedDimension]) {
         do throws(ArenaFull) {
+            var rows = List<SharedRow>()
+            for dimension in shared {
+                guard let first = dimension.places.first else { continue }
+                let name = try arena.copy(dimension.name)
+                for place in dimension.places.dropFirst() {
+                    let row = SharedRow(
+                        name: name, input: first.input, dimension: first.dimension, otherInput: place.input,
+                        otherDimension: place.dimension)
+                    try rows.append(row, in: &arena)
+                }
+            }
+            self.shared = rows
             self.inputs = try Self.lay(inputs, in: &arena)
             self.outputs = try Self.lay(outputs, in: &arena)
         } catch {

@@ -28,7 +28,7 @@ struct OrderOptions: ParsableArguments {
     /// 0 stands for none that is named.
     static func number(_ version: Int64?) throws(Failure) -> Int64 {
         guard let version else { return 0 }
-        guard version > 0 else { throw .usage("--version: \(version) is not allowed; allowed are 1 to 999999999") }
+        guard version > 0 else { throw .usage("--version: \(version) must be between 1 and \(Int64.max)") }
         return version
     }
 

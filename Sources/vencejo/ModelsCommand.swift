@@ -66,7 +66,7 @@ struct ModelsCommand: ParsableCommand {
             model.versions.map { version in
                 [
                     printable(model.name), "\(version.version)", version.slot.map { "\($0.name)" } ?? "-",
-                    version.state.name,
+                    version.state.name, version.batching.name,
                     list(version.inputs, version), list(version.outputs, version),
                     version.artifactDigest.isEmpty ? "-" : String(hexadecimal(version.artifactDigest).prefix(12)),
                 ]
@@ -76,8 +76,11 @@ struct ModelsCommand: ParsableCommand {
             model.versions.filter { !$0.reason.isEmpty }.map {
                 "model \(model.name), version \($0.version): \($0.reason)"
             }
+                + model.versions.compactMap { version in
+                    version.batchingNote.map { "model \(model.name), version \(version.version): \($0)" }
+                }
         }
-        let header = ["MODEL", "VERSION", "SLOT", "STATE", "INPUTS", "OUTPUTS", "DIGEST"]
+        let header = ["MODEL", "VERSION", "SLOT", "STATE", "BATCHING", "INPUTS", "OUTPUTS", "DIGEST"]
         return ([table(header, rows)] + (reasons.isEmpty ? [] : [""]) + reasons.map(printable)).joined(separator: "\n")
     }
 
@@ -109,6 +112,30 @@ extension VersionStatus.State {
     }
 }
 
+extension VersionStatus.Batching {
+    fileprivate var name: String {
+        switch self {
+        case .unspecified: "-"
+        case .proven: "proven"
+        case .promised: "on"
+        case .off: "off"
+        case .notProven: "not proven"
+        case .withdrawn: "withdrawn"
+        }
+    }
+}
+
+extension VersionStatus {
+    /// Why calls do not run together, where the owner did not say so. Bit-dependent nodes, which most classifiers have, are in -o json.
+    fileprivate var batchingNote: String? {
+        switch batching {
+        case .notProven: "calls run alone: \(batchingReason)"
+        case .withdrawn: "calls run alone: a batch gave other answers, which is a fault of the server; please report it"
+        default: nil
+        }
+    }
+}
+
 extension ModelStatus {
     fileprivate var json: JSON {
         .object([("name", .string(name)), ("versions", .array(versions.map(\.json)))])
@@ -120,6 +147,8 @@ extension VersionStatus {
         .object([
             ("version", .number(version)), ("slot", slot.map { .string("\($0.name)") } ?? .null),
             ("state", .string(state.name)), ("reason", .string(reason)), ("platform", .string(platform)),
+            ("batching", .string(batching.name)), ("batching_reason", .string(batchingReason)),
+            ("bit_dependent_nodes", .array(bitDependentNodes.map(JSON.string))),
             ("artifact_digest", .string(hexadecimal(artifactDigest))),
             ("inputs", .array(inputs.map(\.json))), ("outputs", .array(outputs.map(\.json))),
         ])

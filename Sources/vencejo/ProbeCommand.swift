@@ -206,6 +206,10 @@ extension ProbeReport {
             ["outputs", written(outputs)], ["loaded in", milliseconds(loadNanoseconds)],
             ["peak memory", "\(Facts.megabytes(peakBytesBefore)) before, \(Facts.megabytes(peakBytesAfter)) after"],
         ]
+        rows.append(["batching", batching.reason.map { "\(batching.basis): \(printable($0))" } ?? batching.basis])
+        if !batching.bitDependent.isEmpty {
+            rows.append(["bit-dependent", printable(batching.bitDependent.joined(separator: ", "))])
+        }
         if facts.runs > 0 {
             rows.append([
                 "single run",

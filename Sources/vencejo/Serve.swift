@@ -89,6 +89,13 @@ struct Serve: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             """
+            When the server is ready. all (default): every model that it begins with has a live version. any: one of them has. \
+            From then on it stays ready until it drains.
+            """, valueName: "all|any"))
+    var ready: String?
+    @Option(
+        help: ArgumentHelp(
+            """
             The file, best in memory, through which vencejo-metrics and vencejo top see this server; off: none. Default: \
             /dev/shm/vencejo-PORT.metrics, by the first --grpc.
             """, valueName: "path"))
@@ -121,6 +128,13 @@ struct Serve: ParsableCommand {
     var traceRatio: String?
     @Option(help: ArgumentHelp("A prediction is slow from here on. Default: 1.", valueName: "seconds"))
     var traceSlowSeconds: String?
+    @Option(
+        help: ArgumentHelp(
+            """
+            How ModelInfer and ModelStreamInfer are answered. raw (default): raw_output_contents, as Triton does. as-asked: in \
+            the form of the request, raw or typed. A request may say so itself: parameter vencejo_answers.
+            """, valueName: "raw|as-asked"))
+    var answers: String?
     @Option(help: "The server's certificate chain (PEM); turns TLS on.") var tlsCertificate: String?
     @Option(help: "The certificate's private key (PEM).") var tlsKey: String?
     @Option(help: "Demand client certificates that this CA (PEM) has signed.") var tlsClientCa: String?
@@ -175,29 +189,15 @@ struct Serve: ParsableCommand {
         let directory = Directory<Servable>()
         let exposures = Exposures()
         let desk = settings.control.isEmpty ? nil : Desk()
-        let listeners = try listen(settings)
-        if let warning { logger.warning("\(warning)") }
         let started = Clock.wallMilliseconds()
         let page = try page(settings, models: plans.count) { logger.warning("\($0)") }
-        let server = try start(
-            ServerConfiguration(
-                limits: settings.limits, models: directory, listeners: listeners, desk: desk,
-                exposures: exposures, page: page, tracing: settings.tracing
-            ) {
-                log.warning("\($0)", metadata: $1.map(\.metadata))
-            })
-        for listener in listeners[0] {
-            let what = listener.mayControl ? "gRPC and model control" : "gRPC"
-            let line = "serving \(what) on \(listener.listener.boundAddress)"
-            // Whoever starts a server at a free port reads it here, whatever the log is.
-            say(line)
-            if isForPrograms { tell(line) }
-        }
+        let running = Lock<Server?>(nil)
         let control = ModelControl(
             loader: loader(page), directory: directory, file: file, desired: desired, mode: settings.mode,
+            readyRule: settings.ready, mayBeginEmpty: settings.mode == .explicit && settings.loadModels.isEmpty,
             exposures: exposures, page: page,
             hooks: ModelControl.Hooks(
-                spread: { server.spread($0) },
+                spread: { epoch in running.withLock { $0 }?.spread(epoch) ?? Clock.now() },
                 report: { report in
                     tell(report.line)
                     for gate in report.gates where gate.outcome == .failed {
@@ -208,7 +208,32 @@ struct Serve: ParsableCommand {
                     if let note = report.note { log.warning("\(note)") }
                     if let text = report.log { log.error("model \(report.model), version \(report.version): \(text)") }
                 },
-                warn: { log.warning("\($0)") }))
+                warn: { log.warning("\($0)") },
+                ready: { running.withLock { $0 }?.becomeReady() }))
+        // Before the first client can ask for them, all names are known, as loading.
+        let loads = control.begin(begun)
+        let listeners = try listen(settings)
+        if let warning { logger.warning("\(warning)") }
+        let server = try start(
+            ServerConfiguration(
+                limits: settings.limits, models: directory, listeners: listeners, desk: desk,
+                exposures: exposures, page: page, tracing: settings.tracing, answers: settings.answers
+            ) {
+                log.warning("\($0)", metadata: $1.map(\.metadata))
+            })
+        running.withLock { $0 = server }
+        if control.isReady { server.becomeReady() }
+        for listener in listeners[0] {
+            let what = listener.mayControl ? "gRPC and model control" : "gRPC"
+            let line = "serving \(what) on \(listener.listener.boundAddress)"
+            // A program that starts a server at a free port reads it here, whatever the log is.
+            say(line)
+            if isForPrograms { tell(line) }
+        }
+        if begun.isEmpty, !control.isReady {
+            log.warning(
+                "the repository \(settings.repository) has no model: the server is not ready until a version is live")
+        }
         let showing = try keepShowing(control, settings, startedMilliseconds: started)
         let watcher: Watcher? =
             settings.mode != .watch
@@ -217,7 +242,7 @@ struct Serve: ParsableCommand {
                 control, pollNanoseconds: settings.pollNanoseconds, worksBeside: { server.worksBeside($0) },
                 log: tell)
         watcher?.begin()
-        try begin(control, begun, server)
+        try begin(control, loads, server)
         do throws(SystemError) {
             try watcher.map { (watcher) throws(SystemError) in
                 try Thread.start("watcher") {
@@ -262,8 +287,7 @@ struct Serve: ParsableCommand {
     }
 
     /// Loads what the server begins with, on threads of their own.
-    private func begin(_ control: ModelControl, _ plans: [ModelPlan], _ server: Server) throws(Failure) {
-        let loads = control.begin(plans)
+    private func begin(_ control: ModelControl, _ loads: [ModelControl.FirstLoad], _ server: Server) throws(Failure) {
         guard !loads.isEmpty else { return server.startIsOver() }
         let progress = Progress(of: loads.count)
         do throws(SystemError) {
@@ -329,6 +353,7 @@ struct Serve: ParsableCommand {
         if allowOlderOnnxruntime { flags[.allowOlderOnnxruntime] = ["true"] }
         set(.probe, probe)
         set(.probeSeconds, probeSeconds)
+        set(.ready, ready)
         set(.metricsPage, metricsPage)
         if metricsRequired { flags[.metricsRequired] = ["true"] }
         set(.latencyBounds, latencyBounds)
@@ -336,6 +361,7 @@ struct Serve: ParsableCommand {
         set(.logFile, logFile)
         set(.logBytesMax, logBytesMax)
         set(.logFiles, logFiles)
+        set(.answers, answers)
         set(.traceRatio, traceRatio)
         set(.traceSlowSeconds, traceSlowSeconds)
         set(.tlsCertificate, tlsCertificate)

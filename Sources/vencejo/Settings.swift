@@ -8,6 +8,7 @@ import Serving
 import Spans
 import StructuredLog
 import TLS
+import Tensors
 import Yams
 
 /// One value of a setting, and who said so: a flag beats the file.
@@ -48,6 +49,8 @@ struct Settings {
     /// Whether what is loaded by order is tried in a process of its own first.
     var probes = true
     var probeSecondsMax = Self.probeSeconds
+    /// When the server is ready.
+    var ready = ReadyRule.all
     static let probeSeconds = 300
     /// Where others find what the server shows of itself.
     var metrics = MetricsPlace.usual
@@ -59,6 +62,7 @@ struct Settings {
     var tracing: TracingSettings?
     var tls: ServerContext.Configuration?
     var limits = ServerLimits()
+    var answers = AnswerForm.raw
 
     /// What may be set, by the key in the file; the flag is the same with dashes.
     enum Key: String, CaseIterable {
@@ -69,6 +73,7 @@ struct Settings {
         case allowOlderOnnxruntime = "allow_older_onnxruntime"
         case probe
         case probeSeconds = "probe_seconds"
+        case ready
         case metricsPage = "metrics_page"
         case metricsRequired = "metrics_required"
         case latencyBounds = "latency_bounds"
@@ -83,6 +88,7 @@ struct Settings {
         case tlsClientCA = "tls_client_ca"
         case tlsMinimumVersion = "tls_minimum_version"
         case memoryLimit = "memory_limit"
+        case answers
         case messageBytesMax = "message_bytes_max"
         case streamsMax = "streams_max"
         case connectionsMax = "connections_max"
@@ -117,6 +123,18 @@ struct Settings {
         if let value = one(.allowOlderOnnxruntime) { allowOlderOnnxRuntime = try Self.bool(value) }
         if let value = one(.probe) { probes = try Self.onOff(value) }
         if let value = one(.probeSeconds) { probeSecondsMax = try Self.integer(value, 1...86_400) }
+        if let value = one(.ready) {
+            guard let rule = ReadyRule(rawValue: value.value) else {
+                throw .usage("\(value.origin): \"\(value.value)\" is not allowed; it must be all or any")
+            }
+            ready = rule
+        }
+        if let value = one(.answers) {
+            guard let form = AnswerForm(rawValue: value.value) else {
+                throw .usage("\(value.origin): \"\(value.value)\" is not allowed; it must be raw or as-asked")
+            }
+            answers = form
+        }
         try applyMetrics(one)
         try applyTracing(one)
         try applyLog(one)

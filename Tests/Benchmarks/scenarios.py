@@ -47,7 +47,7 @@ def repository(folder):
     (folder / "echo" / "model.yaml").write_text("engine: identity\n")
     model(folder / "medium" / "1", 512, 24)
     model(folder / "slow" / "1", 2048, 32)
-    (folder / "slow" / "model.yaml").write_text("max_batch_size: 1\n")
+    (folder / "slow" / "model.yaml").write_text("batching: off\n")
     random = numpy.random.default_rng(1)
     for name, columns in ("echo", 30), ("medium", 16), ("slow", 16):
         numpy.save(folder / f"{name}.npy", random.standard_normal((256, columns)).astype(numpy.float32))

@@ -13,7 +13,7 @@ private final class Thing: Sendable {}
 
 private func event(_ number: Int) -> Desired.Event {
     Desired.Event(
-        timeMilliseconds: 1_768_000_000_000 + Int64(number), verb: "swap",
+        timeMilliseconds: 1_768_000_000_000 + Int64(number), action: .swap,
         from: number % 2 == 0 ? nil : 1,
         to: Int64(number), epoch: UInt64(number), author: "maria \u{1F99C}", reason: "because \"of\"\n\(number)",
         steps: ["one", ""])

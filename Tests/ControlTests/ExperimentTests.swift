@@ -72,7 +72,7 @@ extension Workshop {
     try shop.perform(.swap([Order.Change(model: "m", version: 1)], isForced: false))
     #expect(!shop.control.hasExperiments)
     let event = try #require(shop.control.history("m").last)
-    #expect(event.verb == "swap" && event.steps.contains { $0.contains("is better than version 2") })
+    #expect(event.action == .swap && event.steps.contains { $0.contains("is better than version 2") })
 }
 
 @Test func whatAdaptsGivesMoreToTheBetterVersion() throws {

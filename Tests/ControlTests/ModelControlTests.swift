@@ -94,7 +94,7 @@ private let day = [
         #expect(shop.lines == done.lines, "\(done.order)")
         // It holds from the commit that it names, and somebody waited until it held for all.
         #expect(outcome.epoch == shop.directory.catalog.epoch)
-        #expect((outcome.spreadNanoseconds > 0) == !(done.changes.isEmpty && done.order.verb == "load"))
+        #expect((outcome.spreadNanoseconds > 0) == !(done.changes.isEmpty && done.order.action == .load))
         #expect(shop.spreads.withLock { $0.last } == outcome.epoch)
         // What was replaced is free when the order has been carried out.
         #expect(shop.control.draining.isEmpty)
@@ -102,11 +102,11 @@ private let day = [
         guard let change = done.changes.first else { continue }
         expected.append(
             Desired.Event(
-                timeMilliseconds: shop.signed().timeMilliseconds, verb: done.order.verb, from: change.from,
+                timeMilliseconds: shop.signed().timeMilliseconds, action: done.order.action, from: change.from,
                 to: change.to,
                 epoch: outcome.epoch, author: "maria", reason: "\(number)", steps: done.steps,
                 // A swap is about what is live then.
-                version: done.version ?? (change.from == change.to ? nil : change.to)))
+                version: done.version ?? (change.from == change.to ? nil : change.to), trigger: .api))
         #expect(shop.control.history("m") == expected)
         #expect(try Desired.read(shop.place.state)?.models["m"]?.history == expected)
     }
@@ -202,7 +202,7 @@ func aDryRunChangesNothing(order: Order) throws {
     #expect(shop.spreads.withLock { $0 }.count == spreads.count + 1)
     // What would be done is what is done; but a load tells then what goes for it.
     let done = try shop.perform(order)
-    if order.verb != "load" { #expect(done.decision == would.decision) }
+    if order.action != .load { #expect(done.decision == would.decision) }
 }
 
 @Test(
@@ -329,7 +329,7 @@ func aVersionIsUnloadedWhileItLoads(loadSucceeds: Bool) throws {
     #expect(seen.withLock { $0 } == ["m 1 blue live", "m 2 - loading", busy, busy, "m 1 blue live"])
     // A load that was overtaken commits nothing; what is left of it is the history of the unload.
     #expect(unloaded.withLock(\.self) == shop.directory.catalog.epoch)
-    #expect(shop.lines == ["m 1 blue live"] && shop.control.history("m").map(\.verb) == ["unload"])
+    #expect(shop.lines == ["m 1 blue live"] && shop.control.history("m").map(\.action) == [.unload])
     #expect(shop.reports.withLock { $0.last }?.failure == reason && shop.control.draining.isEmpty)
     shop.meanwhile.withLock { $0 = nil }
     try shop.perform(load("m", 2))
@@ -372,7 +372,7 @@ func aVersionIsUnloadedWhileItLoads(loadSucceeds: Bool) throws {
         ])
     #expect(second.directory.catalog.entry(named: "a")?.labels == ["stable": 3])
     for name in ["a", "b", "c", "d"] { #expect(second.control.history(name) == first.control.history(name)) }
-    #expect(first.control.history("a").map(\.verb) == ["load", "swap", "label"])
+    #expect(first.control.history("a").map(\.action) == [.load, .swap, .label])
     // There is a way back still.
     #expect(second.control.previous("a") == 3)
     try second.perform(.rollback(model: "a"))
@@ -470,7 +470,7 @@ func whatCannotBeKeptDoesNotHappen(order: Order) throws {
     try shop.start()
     try shop.perform(swap("m"))
     #expect(shop.lines == ["m 1 green live", "m 2 blue ready"] && place.stateBytes == nil)
-    #expect(shop.control.history("m").map(\.verb) == ["swap"])
+    #expect(shop.control.history("m").map(\.action) == [.swap])
 }
 
 // MARK: - What is freed

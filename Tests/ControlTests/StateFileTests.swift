@@ -56,7 +56,7 @@ private func kept(_ place: Place) throws -> Int64? { try Desired.read(place.stat
 @Test func whatIsKeptIsNeverTooLargeToBeRead() throws {
     var desired = Desired()
     let event = Desired.Event(
-        timeMilliseconds: 0, verb: "swap", from: 1, to: 2, epoch: 1, author: "maria",
+        timeMilliseconds: 0, action: .swap, from: 1, to: 2, epoch: 1, author: "maria",
         reason: String(repeating: "x", count: 1000), steps: [])
     for name in 0..<10 {
         desired.models["m\(name)"] = Desired.Model(live: 2, history: Array(repeating: event, count: 100))
@@ -78,7 +78,7 @@ private func kept(_ place: Place) throws -> Int64? { try Desired.read(place.stat
     desired.note(
         record,
         Desired.Event(
-            timeMilliseconds: 0, verb: "swap", from: 1, to: 2, epoch: 1, author: "", reason: "", steps: steps))
+            timeMilliseconds: 0, action: .swap, from: 1, to: 2, epoch: 1, author: "", reason: "", steps: steps))
     let kept = try #require(desired.models["m"]?.history.first?.steps)
     #expect(kept.count == 33 && kept.last == "and 968 more")
 }

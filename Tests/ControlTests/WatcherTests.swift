@@ -48,7 +48,7 @@ private final class Watched {
     #expect(watched.look(after: 14) == before)
     #expect(watched.look(after: 1) == ["m 3 green live", "m 2 blue ready"])
     #expect(watched.look(after: 15) == ["m 3 green live", "m 2 blue ready"])
-    #expect(watched.shop.control.history("m").map(\.verb) == ["watch", "watch"])
+    #expect(watched.shop.control.history("m").map(\.action) == [.load, .swap])
 }
 
 @Test func aSecondIsEnoughWhereTheKernelTells() throws {
@@ -242,7 +242,7 @@ private final class Watched {
         let error = #expect(throws: OrderError.self) { try shop.perform(order) }
         #expect(
             error?.sentence
-                == "the server does not \(order.verb) models: it runs with --repository-mode none; start it with "
+                == "the server does not \(order.action.rawValue) models: it runs with --repository-mode none; start it with "
                 + "explicit or watch")
     }
     try shop.perform(.swap([Order.Change(model: "m", version: 2)], isForced: false))

@@ -170,7 +170,8 @@ def others(prediction, inference, control):
     yield "predict many", many
     yield "infer stream error", inference.ModelStreamInferResponse(error_message="model \"x\" is not here")
     yield "infer stream answer", inference.ModelStreamInferResponse(
-        infer_response=dict(model_name="rf", model_version="12", id="call-1"))
+        infer_response=dict(model_name="rf", model_version="12", id="call-1",
+                            parameters={"triton_final_response": dict(bool_param=True)}))
     yield "ready", inference.ModelReadyResponse(ready=True)
     yield "not ready", inference.ServerReadyResponse(ready=False)
     yield "server metadata", inference.ServerMetadataResponse(

@@ -365,7 +365,7 @@ private let errors: [OrderError] = [
     .noVersion(model: "a\nb"), .noLive(model: "a\nb"), .alreadyLive(model: "a\nb", version: 7),
     .rolloutIsOn(model: "a\nb", version: 7), .noRollout(model: "a\nb"), .badShares("no"), .badPolicy("no"),
     .unfit(model: "a\nb", version: 7, faults: ["golden: it is wrong", "memory: too much"]),
-    .fixed(verb: "load"), .experimentIsOn(model: "a\nb"), .tooManyExperiments(max: 16),
+    .fixed(.load), .experimentIsOn(model: "a\nb"), .tooManyExperiments(max: 16),
     .incompatible(model: "m", version: 7, differences: (0..<1000).map { "input 'i\($0)' is new" }),
     .unknownModel(String(repeating: "x", count: 100_000)), .badLabel(String(repeating: "\u{1}", count: 100_000)),
     .notLoaded(model: "m", known: (0..<1000).map { "model-\($0)" }),
@@ -437,4 +437,4 @@ func sentencesNameWhatWasAsked(error: OrderError, sentence: String) { #expect(er
         (.shadow(model: "m", version: nil, percent: 1), "shadow"), (.promote(model: "m"), "promote"),
         (.abort(model: "m"), "abort"),
     ] as [(Order, String)])
-func verbs(order: Order, verb: String) { #expect(order.verb == verb) }
+func verbs(order: Order, verb: String) { #expect(order.action.rawValue == verb) }

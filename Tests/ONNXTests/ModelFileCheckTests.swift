@@ -125,16 +125,25 @@ func fixturesPass(name: String) throws {
     #expect(try check(Fixtures.bytes("models/\(name)/model.onnx")) == ModelFileFacts())
 }
 
+/// What the server does with a file before the runtime sees it.
+private func read(_ file: [UInt8]) {
+    guard (try? check(file)) != nil else { return }
+    unsafe file.withUnsafeBytes { bytes in
+        guard let graph = try? unsafe ModelGraph(ByteView(bytes)) else { return }
+        _ = BatchAnalysis.prove(graph, outputs: graph.main.outputs)
+    }
+}
+
 /// Whatever becomes of a file, the walk ends with an answer: cut short, and with a byte changed.
 @Test(arguments: [("echo/1", 1), ("casts/1", 61), ("tickets/1", 61)])
 func damageNeverTraps(name: String, step: Int) throws {
     let file = try Fixtures.bytes("models/\(name)/model.onnx")
     for index in stride(from: 0, to: file.count, by: step) {
-        _ = try? check(Array(file[..<index]))
+        read(Array(file[..<index]))
         for change: UInt8 in [0x01, 0x80, 0xff, 0x07] {
             var damaged = file
             damaged[index] ^= change
-            _ = try? check(damaged)
+            read(damaged)
         }
     }
 }

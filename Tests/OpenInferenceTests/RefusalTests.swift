@@ -135,10 +135,26 @@ private let refusedParameters = [
     RefusedRow(
         "sequence start", model + parameter(4, "sequence_start", yes), .unsupported(.sequenceStart, tensor: nil)),
     RefusedRow("sequence end", model + parameter(4, "sequence_end", yes), .unsupported(.sequenceEnd, tensor: nil)),
-    RefusedRow(
-        "empty final response", model + parameter(4, "triton_enable_empty_final_response", yes),
-        .unsupported(.emptyFinalResponse, tensor: nil)),
 ]
+
+/// What a request says of the form of its answer.
+@Test(
+    arguments: [
+        (text(3, "raw"), AnswerForm.raw), (text(3, "as-asked"), .asAsked), (text(3, ""), nil), ([], nil),
+    ] as [([UInt8], AnswerForm?)])
+func theFormOfAnAnswer(value: [UInt8], form: AnswerForm?) throws {
+    var arena = Arena(bytesMax: 1 << 20)
+    let view = try arena.copy(model + parameter(4, "vencejo_answers", value))
+    #expect(try ModelInferRequest.decode(view, in: &arena).answers == form)
+}
+
+@Test(arguments: ["RAW", "typed", "as asked"]) func anAnswerOfAnotherForm(value: String) throws {
+    var arena = Arena(bytesMax: 1 << 20)
+    let view = try arena.copy(model + parameter(4, "vencejo_answers", text(3, value)))
+    let error = #expect(throws: OpenInferenceError.self) { try ModelInferRequest.decode(view, in: &arena) }
+    #expect(error?.sentence == "parameter vencejo_answers is \"\(value)\"; it must be raw or as-asked")
+    #expect(error?.isUnimplemented == false)
+}
 
 @Test(arguments: refusedForms + refusedElements + refusedParameters)
 func refusals(row: RefusedRow) throws {
@@ -180,7 +196,7 @@ private let empty = input("FP32", 0)
     AcceptedRow(
         testDescription: "parameters that say nothing",
         message: model + parameter(4, "sequence_id", [2 << 3, 0]) + parameter(4, "sequence_start", [1 << 3, 0])
-            + parameter(4, "sequence_id", text(3, "")) + parameter(4, "triton_enable_empty_final_response", [])
+            + parameter(4, "sequence_id", text(3, "")) + parameter(4, "triton_enable_empty_final_response", yes)
             + field(6, text(1, "y") + parameter(2, "classification", [2 << 3, 0]))),
     AcceptedRow(
         testDescription: "parameters elsewhere and unknown ones",

@@ -98,13 +98,13 @@ func namesThatAreNoModel(name: String) throws {
     #expect(error?.description.utf8.allSatisfy { 0x20..<0x7f ~= $0 || name.utf8.count > 128 } == true)
 }
 
-@Test(arguments: [0, -1, 1_000_000_000, Int64.max, Int64.min])
+@Test(arguments: [0, -1, Int64.min])
 func versionsThatAreNone(version: Int64) throws {
     let place = Place()
     defer { place.remove() }
     let repository = try Repository(path: place.root)
     let error = #expect(throws: RepositoryError.self) { try repository.open(model: "m", version: version) }
-    #expect(error?.description == "version \(version) of 'm' is outside 1…999999999")
+    #expect(error?.description == "version \(version) of 'm' must be between 1 and 9223372036854775807")
 }
 
 @Test func aFileThatGrowsWhileItIsRead() throws {

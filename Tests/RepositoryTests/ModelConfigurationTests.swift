@@ -56,14 +56,14 @@ private typealias Pairs = [(key: String, value: String)]
     (
         "intra_op_thread", "1",
         "m/model.yaml: there is no key 'intra_op_thread' (did you mean 'intra_op_threads'?); allowed are engine, "
-            + "intra_op_threads, inter_op_threads, graph_optimization, execution_mode, max_batch_size, "
+            + "intra_op_threads, inter_op_threads, graph_optimization, execution_mode, batching, max_batch_size, "
             + "preferred_batch_size, max_queue_delay_microseconds, max_queue_size, instances, golden_rtol, golden_atol, "
             + "latency_budget_milliseconds, memory_budget, version_policy, keep, labels"
     ),
     (
         "backend", "onnx",
         "m/model.yaml: there is no key 'backend'; allowed are engine, intra_op_threads, inter_op_threads, "
-            + "graph_optimization, execution_mode, max_batch_size, preferred_batch_size, "
+            + "graph_optimization, execution_mode, batching, max_batch_size, preferred_batch_size, "
             + "max_queue_delay_microseconds, max_queue_size, instances, golden_rtol, golden_atol, "
             + "latency_budget_milliseconds, memory_budget, version_policy, keep, labels"
     ),

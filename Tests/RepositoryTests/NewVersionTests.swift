@@ -52,7 +52,7 @@ private let files = [
 @Test(
     arguments: [
         ("../m", 1, RepositoryError.modelName("../m")), (".m", 1, .modelName(".m")),
-        ("m", 0, .version(model: "m", version: 0)), ("m", 1_000_000_000, .version(model: "m", version: 1_000_000_000)),
+        ("m", 0, .version(model: "m", version: 0)), ("m", -1, .version(model: "m", version: -1)),
     ] as [(String, Int64, RepositoryError)])
 func namesThatAreNone(model: String, version: Int64, error: RepositoryError) throws {
     let place = Place()

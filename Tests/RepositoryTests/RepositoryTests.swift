@@ -42,13 +42,28 @@ func sizesAroundAPageAndAStep(count: Int) throws {
 @Test func namesThatAreNoVersionAreIgnored() throws {
     let place = Place()
     defer { place.remove() }
-    for name in ["0", "01", "1234567890", "-1", "+1", "1.0", "v1", "latest", "1 ", ".1", "_1"] {
-        place.file("m/\(name)/model.onnx")
-    }
-    place.file("m/999999999/model.onnx")
+    for name in ["-1", "+1", "latest", ".1", "_1", "version", "v"] { place.file("m/\(name)/model.onnx") }
+    // Times, as exporters for TensorFlow Serving number their versions.
+    for name in ["1700000000", "1764518400123", "9223372036854775807"] { place.file("m/\(name)/model.onnx") }
     place.file("m/labels.txt")
+    place.file("m/3.txt")
     let model = try #require(Repository(path: place.root).scan().models.first)
-    #expect(model.versions == [999_999_999] && model.problems.isEmpty && model.failure == nil)
+    #expect(
+        model.versions == [1_700_000_000, 1_764_518_400_123, .max] && model.problems.isEmpty && model.failure == nil)
+}
+
+/// A folder that is passed over although it looks like a version is reported.
+@Test(arguments: ["0", "01", "1.0", "v1", "V2", "1 ", "2-final", "9223372036854775808", "99999999999999999999"])
+func namesThatResembleVersionsAreReported(name: String) throws {
+    let place = Place()
+    defer { place.remove() }
+    place.file("m/1/model.onnx")
+    place.file("m/\(name)/model.onnx")
+    let model = try #require(Repository(path: place.root).scan().models.first)
+    #expect(model.versions == [1] && model.failure == nil && model.problems.count == 1)
+    #expect(
+        model.problems.first?.hasPrefix("'m/\(name)' is passed over: a version's folder must be named by a number")
+            == true)
 }
 
 @Test func versionsThatAreNoFoldersAreReported() throws {

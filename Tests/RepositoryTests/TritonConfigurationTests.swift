@@ -60,8 +60,13 @@ private let everyday = """
         configuration.batchRowsMax == nil && configuration.versionPolicy == .latest(2)
             && configuration.concurrency == nil)
     #expect(configuration.triton?.warning == nil && configuration.triton?.modelFile == "model.onnx")
-    // 0 is said: calls do not run together.
-    #expect(try read("max_batch_size: 0").batchRowsMax == 1)
+    // 0 is said: there are no rows, so that no call has too many of them, and calls do not run together.
+    let without = try read("max_batch_size: 0 dynamic_batching { }")
+    #expect(without.batchRowsMax == nil && without.batching == .off)
+    // A promise is what dynamic_batching is, and nothing else.
+    #expect(try read("dynamic_batching { }").batching == .on)
+    #expect(try read("max_batch_size: 8").batching == .auto)
+    #expect(try read("max_batch_size: 8 dynamic_batching { preferred_batch_size: 4 }").batching == .on)
     #expect(try read("max_batch_size: 100000").batchRowsMax == ModelConfiguration.batchRows.upperBound)
 }
 

@@ -4,13 +4,13 @@ import Foundation
 import Identity
 import Memory
 import ONNX
-import ServerMetrics
 import Tensors
 import TestSupport
 import Testing
 
 @testable import HTTP2
 @testable import Models
+@testable import ServerMetrics
 @testable import Serving
 
 /// Lines of a log, from any thread. Not a `Mutex`, whose futex the thread sanitizer does not see.
@@ -79,10 +79,14 @@ final class Bench {
     private var exchanges: [Exchange] = []
     private var runner: Runner
 
-    init(_ engine: Engine, arenaBytesMax: Int = 64 << 20, _ change: (inout BatchingSettings) -> Void = { _ in }) {
+    /// `proof`: `nil`: what the engine proves.
+    init(
+        _ engine: Engine, arenaBytesMax: Int = 64 << 20, proof: BatchProof? = nil,
+        _ change: (inout BatchingSettings) -> Void = { _ in }
+    ) {
         var settings = BatchingSettings()
         change(&settings)
-        servable = Servable(name: "m", engine: engine, settings: settings)
+        servable = Servable(name: "m", engine: engine, settings: settings, proof: proof)
         var standing = Standing<Servable>(loading: 1, slot: .blue)
         standing.becomeReady(Version(of: "m", number: 1, servable, digest: []))
         standing.note(.promoted)
@@ -92,9 +96,9 @@ final class Bench {
         }
     }
 
-    /// The model is known: its rows are independent, and the more of them run together the cheaper they are.
-    func trust() {
-        for _ in 0..<Trust.trials { servable.trust.agreed(rowsDiffer: true) }
+    /// The next batch is not one of those that are compared, and the more rows run together the cheaper they are.
+    func settle() {
+        _ = servable.equivalence.judge()
         cheaperTogether()
     }
 
@@ -124,7 +128,7 @@ final class Bench {
         var jobs = jobs
         runner.run(&jobs, count ?? jobs.count)
         let outcomes = jobs.map { job -> Outcome in
-            switch job.outcome {
+            switch job.result.outcome {
             case .outputs(let outputs): .outputs(outputs.array.map(Value.init))
             case .refused(let number): .refused(runner.refusals[number].sentence)
             case .abandoned: .abandoned
@@ -135,6 +139,16 @@ final class Bench {
         for exchange in exchanges { pool.giveBack(exchange) }
         exchanges = []
         return outcomes
+    }
+
+    /// The sum of all cells of a metric in the page.
+    func counted(_ metric: Metric) throws -> UInt64 {
+        let words = page.snapshot
+        let snapshot = try Snapshot({ from, count in
+            from + count <= words.count ? Array(words[from..<from + count]) : nil
+        })
+        let family = snapshot.catalogue.families[metric.rawValue]
+        return (0..<page.layout.versionRows).reduce(0) { $0 + (snapshot.cells(family, row: $1, point: 0).first ?? 0) }
     }
 
     /// What each call gives that runs by itself.

@@ -48,6 +48,7 @@ private var rows: [RefusalRow] {
         RefusalRow(.frame(.gzip(.noMemory)), .resourceExhausted),
         RefusalRow(.frame(.gzip(.arena(full))), .resourceExhausted),
         RefusalRow(.messageCount(0), .internal),
+        RefusalRow(.tooManyRows(model: "a\nb", rows: 5, rowsMax: 4), .invalidArgument),
         RefusalRow(.messageCount(2), .internal),
         RefusalRow(.prediction(.wire(.truncated)), .invalidArgument),
         RefusalRow(.prediction(.arena(full)), .resourceExhausted),
@@ -124,7 +125,7 @@ func everyRefusalHasAStatusAndASentence(row: RefusalRow) {
 
 @Test func theTableHoldsEveryCase() {
     let kinds = Set(rows.map { kind(of: $0.refusal) })
-    #expect(kinds == Set(0...25))
+    #expect(kinds == Set(0...26))
 }
 
 /// A case that is added does not compile until it has a number here, and a row above.
@@ -156,6 +157,7 @@ private func kind(of refusal: Refusal) -> Int {
     case .tooManyErrands: 23
     case .errand: 24
     case .feedback: 25
+    case .tooManyRows: 26
     }
 }
 

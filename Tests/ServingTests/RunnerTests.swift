@@ -2,6 +2,7 @@
 import Batching
 import Memory
 import Reactor
+import ServerMetrics
 import Tensors
 import TestSupport
 import Testing
@@ -31,7 +32,7 @@ private func rows(of engine: String, _ count: Int, _ random: inout SplitMix) -> 
     }
 }
 
-/// What callers get is what each call alone gives: while the model is on trial, when it is trusted, at audits.
+/// What clients get is what each call alone gives, in batches and where batches are compared.
 @Test(arguments: ["breast_cancer", "digits", "diabetes", "lookup", "batch_mean"])
 func batchesAnswerAsSinglesDo(model: String) throws {
     let engine = try Engines.fixture(model)
@@ -46,10 +47,9 @@ func batchesAnswerAsSinglesDo(model: String) throws {
         }
     }
     let isIndependent = model != "batch_mean"
-    #expect(bench.servable.trust.canBatch == isIndependent)
+    #expect(bench.servable.equivalence.canBatch == isIndependent)
     #expect((bench.tally[.batches] > 10) == isIndependent && bench.tally[.batched] >= 2 * bench.tally[.batches])
-    #expect(bench.log.list.count == (isIndependent ? 0 : 1))
-    #expect(single.tally[.batches] == 0)
+    #expect(bench.log.list.isEmpty && single.tally[.batches] == 0)
 }
 
 @Test func onlyTheFirstAreRun() throws {
@@ -61,9 +61,9 @@ func batchesAnswerAsSinglesDo(model: String) throws {
 
 /// Whose place is not in the table would fail the run, with all that are in it: who is left out was never run.
 @Test(arguments: [true, false])
-func whoCannotBeHelpedNeverRuns(isTrusted: Bool) throws {
+func whoCannotBeHelpedNeverRuns(isBatch: Bool) throws {
     let bench = Bench(try Engines.fixture("lookup"))
-    if isTrusted { bench.trust() }
+    if isBatch { bench.settle() }
     let jobs = [
         try bench.job([Value("place", places: [1])]),
         try bench.job([Value("place", places: [99])], deadline: Clock.now() - 1),
@@ -75,71 +75,60 @@ func whoCannotBeHelpedNeverRuns(isTrusted: Bool) throws {
     let outcomes = bench.run(jobs)
     #expect(outcomes == [expected[0], .refused(Refusal.deadlinePassed.sentence), expected[1], .abandoned, .abandoned])
     #expect(bench.tally[.expired] == 1 && bench.tally[.cancelled] == 2)
-    #expect(bench.tally[.batches] == (isTrusted ? 1 : 0) && bench.log.list.isEmpty)
+    #expect(bench.tally[.batches] == (isBatch ? 1 : 0) && bench.log.list.isEmpty)
     // Not one is left that could be run.
     #expect(bench.run([try bench.job([Value("place", places: [99])], deadline: 0)])[0] != .waiting)
     #expect(bench.tally[.expired] == 2)
 }
 
-/// Who is to blame gets the refusal, the others their answers; and the model is believed as before.
+/// The call that is to blame gets the refusal, the others their answers; and the model is believed as before.
 @Test(arguments: [true, false])
-func aBatchThatFailsIsRunOneByOne(isTrusted: Bool) throws {
+func aBatchThatFailsIsRunOneByOne(isCompared: Bool) throws {
     let bench = Bench(try Engines.fixture("lookup"))
-    if isTrusted { bench.trust() } else { bench.cheaperTogether() }
+    if isCompared { bench.cheaperTogether() } else { bench.settle() }
     let calls = [[1], [2, 99], [3, 4], [7]].map { [Value("place", places: $0)] }
     let expected = try Bench(bench.servable.engine).alone(calls)
     for _ in 0..<10 { #expect(bench.run(try calls.map { try bench.job($0) }) == expected) }
     #expect(expected[1] == .refused(failed) && expected.filter { $0.outputs != nil }.count == 3)
     #expect(bench.tally[.batches] == 0 && bench.log.list.isEmpty)
-    #expect(bench.servable.trust.judge() == (isTrusted ? .together : .both))
+    #expect(bench.servable.equivalence.basis == .proven)
 }
 
-@Test func aModelThatMixesItsRowsIsFoundOut() throws {
-    let bench = Bench(try Engines.fixture("batch_mean"))
+private let pair = [Value("x", [1, 2], floats: [1, 2]), Value("x", [1, 2], floats: [5, 9])]
+
+/// A promise is the owner's: nothing is compared.
+@Test func aPromiseIsNotCompared() throws {
+    let bench = Bench(try Engines.fixture("batch_mean")) { $0.mode = .on }
     bench.cheaperTogether()
-    let (one, two) = (Value("x", [1, 2], floats: [1, 2]), Value("x", [1, 2], floats: [5, 9]))
-    // Rows that are the same prove nothing: what each is told is the same, alone or together.
     for _ in 0..<10 {
-        let outcomes = bench.run([try bench.job([one]), try bench.job([one])])
-        #expect(outcomes.allSatisfy { $0.outputs?[0].floats == [0, 0] })
-        #expect(bench.servable.trust.judge() == .both)
+        let outcomes = bench.run(try pair.map { try bench.job([$0]) })
+        #expect(outcomes.map { $0.outputs?[0].floats } == [[-2, -3.5], [2, 3.5]])
     }
-    for _ in 0..<10 {
-        let outcomes = bench.run([try bench.job([one]), try bench.job([two])])
-        #expect(outcomes.allSatisfy { $0.outputs?[0].floats == [0, 0] })
-        #expect(bench.servable.trust.judge() == .alone)
-    }
-    #expect(bench.log.list.count == 1 && bench.log.list[0].contains("model 'm'"))
-    #expect(bench.tally[.batches] == 0)
+    #expect(bench.servable.equivalence.basis == .promised && bench.log.list.isEmpty)
 }
 
-/// One that was trusted wrongly: the audit finds it, and who is audited gets what is right.
-@Test func anAuditFindsItOut() throws {
-    let bench = Bench(try Engines.fixture("batch_mean"))
-    bench.trust()
-    let pair = [Value("x", [1, 2], floats: [1, 2]), Value("x", [1, 2], floats: [5, 9])]
-    for turn in 0..<3000 where bench.servable.trust.canBatch {
+/// A table of rules that is wrong: the comparison finds it, the clients of that batch get what is right, and it is counted.
+@Test func aProofThatIsWrongIsFoundOut() throws {
+    let bench = Bench(try Engines.fixture("batch_mean"), proof: .proven(.exact(outputs: 1)))
+    bench.settle()
+    for turn in 0..<3000 where bench.servable.equivalence.canBatch {
         let before = bench.tally[.batches]
         let outcomes = bench.run(try pair.map { try bench.job([$0]) })
         let isRight = outcomes.allSatisfy { $0.outputs?[0].floats == [0, 0] }
         // Now and then they are run one by one, to see what that costs.
         #expect(isRight == (bench.tally[.batches] == before), "turn \(turn)")
     }
-    #expect(!bench.servable.trust.canBatch && bench.tally[.batches] == 1023 && bench.log.list.count == 1)
-}
-
-@Test func aModelThatTurnsToDisagreeIsHeard() throws {
-    let bench = Bench(try Engines.fixture("lookup"))
-    bench.trust()
-    #expect(bench.servable.trust.disagreed())
-    let outcomes = bench.run(try (0..<4).map { try bench.job([Value("place", places: [$0])]) })
-    #expect(outcomes.allSatisfy { $0.outputs != nil } && bench.tally[.batches] == 0)
+    #expect(bench.servable.equivalence.basis == .withdrawn && bench.tally[.batches] == 1023)
+    #expect(bench.log.list.count == 1 && bench.log.list[0].contains("model 'm': a batch gave other answers"))
+    #expect(try bench.counted(.batchDisagreements) == 1)
+    let outcomes = bench.run(try pair.map { try bench.job([$0]) })
+    #expect(outcomes.allSatisfy { $0.outputs?[0].floats == [0, 0] } && bench.tally[.batches] == 1023)
 }
 
 @Test(arguments: [(1, 0), (2, 10), (3, 7), (20, 1), (100, 1)])
 func theOperatorsBound(rowsMax: Int, batches: Int) throws {
     let bench = Bench(try Engines.fixture("lookup")) { $0.rowsMax = rowsMax }
-    bench.trust()
+    bench.settle()
     let calls = (0..<20).map { [Value("place", places: [$0 % 8])] }
     // Now and then a smaller batch is tried: not in the first decisions.
     let outcomes = bench.run(try calls.map { try bench.job($0) })
@@ -147,26 +136,11 @@ func theOperatorsBound(rowsMax: Int, batches: Int) throws {
     #expect(abs(bench.tally[.batches] - batches) <= 1 && bench.tally[.batched] <= 20, "\(bench.tally[.batches])")
 }
 
-/// Inputs whose first dimensions differ are no rows.
-@Test func whatHasNoRowsRunsAlone() throws {
-    let bench = Bench(try Engines.fixture("echo"))
-    bench.trust()
-    let calls = (1...4).map { number in
-        [
-            Value("x", [Int64(number), 1, 1], floats: [Float](repeating: Float(number), count: number)),
-            Value("text", .bytes, [5, 0], []),
-        ]
-    }
-    let outcomes = bench.run(try calls.map { try bench.job($0) })
-    for (outcome, call) in zip(outcomes, calls) { #expect(outcome.outputs?[0].bytes == call[0].bytes) }
-    #expect(bench.tally[.batches] == 0)
-}
-
 /// No room to put them together: that is the moment's fault, not the model's.
 @Test(arguments: [true, false])
-func noRoomForABatch(isTrusted: Bool) throws {
+func noRoomForABatch(isCompared: Bool) throws {
     let bench = Bench(try Engines.fixture("echo"), arenaBytesMax: 64 << 10)
-    if isTrusted { bench.trust() } else { bench.cheaperTogether() }
+    if isCompared { bench.cheaperTogether() } else { bench.settle() }
     let calls = (0..<3).map { number in
         [
             Value("x", [1, 100, 100], floats: [Float](repeating: Float(number), count: 10_000)),
@@ -177,7 +151,7 @@ func noRoomForABatch(isTrusted: Bool) throws {
         let outcomes = bench.run(try calls.map { try bench.job($0, outputs: ["y"]) })
         for (outcome, call) in zip(outcomes, calls) { #expect(outcome.outputs?[0].bytes == call[0].bytes) }
     }
-    #expect(bench.servable.trust.judge() == (isTrusted ? .together : .both))
+    #expect(bench.servable.equivalence.basis == .proven)
     #expect(bench.tally[.batches] == 0 && bench.log.list.isEmpty)
 }
 

@@ -19,7 +19,7 @@ private func rows(_ count: Int) -> [Value] {
 
 @Test func callsThatRunTogetherAreOneRun() throws {
     let bench = Bench(try Engines.fixture("diabetes"))
-    bench.trust()
+    bench.settle()
     _ = bench.run([try bench.job(rows(1)), try bench.job(rows(3)), try bench.job(rows(2))])
     let snapshot = bench.servable.statistics.snapshot
     #expect(snapshot.callsAnswered == 3 && snapshot.rows == 6 && snapshot.runs == 1 && snapshot.callsFailed == 0)

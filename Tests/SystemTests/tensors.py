@@ -58,6 +58,8 @@ def read_predict(response):
 def infer_request(model, inputs, form="raw", version=None, outputs=(), **fields):
     request = inference.ModelInferRequest(model_name=model, model_version="" if version is None else str(version),
                                           **fields)
+    if form == "typed":
+        request.parameters["vencejo_answers"].string_param = "as-asked"
     for name, (kind, array) in inputs.items():
         tensor = request.inputs.add(name=name, datatype=kind, shape=array.shape)
         if form == "raw":

@@ -166,8 +166,8 @@ def repository(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slow")
     shutil.copytree(MODELS / "identity", folder / "identity")
     slow.write(folder)
-    slow.write(folder, "single", "max_batch_size: 1\n")
-    slow.write(folder, "narrow", "max_batch_size: 1\nmax_queue_size: 2\ninstances: 1\n")
+    slow.write(folder, "single", "batching: off\n")
+    slow.write(folder, "narrow", "batching: off\nmax_queue_size: 2\ninstances: 1\n")
     return folder
 
 
@@ -182,7 +182,7 @@ def busy(repository):
 @pytest.fixture(scope="module")
 def one_model(tmp_path_factory):
     """For servers that are to end: they start soon."""
-    slow.write(folder := tmp_path_factory.mktemp("single"), "single", "max_batch_size: 1\n")
+    slow.write(folder := tmp_path_factory.mktemp("single"), "single", "batching: off\n")
     return folder
 
 
@@ -374,7 +374,8 @@ def test_a_server_ends_while_nobody_waits_for_its_runs(serve, one_model):
 SETTINGS = [  # lines, and (key, value, allowed) of the sentence if they are refused
     ("max_batch_size: 1", None), ("max_batch_size: 4095", None), ("preferred_batch_size: 4", None),
     ("max_queue_delay_microseconds: 0", None), ("max_queue_delay_microseconds: 2000", None),
-    ("max_queue_size: 1", None), ("max_queue_size: 1000000", None), ("instances: 1", None), ("instances: 256", None),
+    ("batching: auto", None), ("batching: on", None), ("batching: off", None),
+    ("batching: always", ("batching", "always", "auto, on, off")), ("max_queue_size: 1", None), ("max_queue_size: 1000000", None), ("instances: 1", None), ("instances: 256", None),
     ("max_batch_size: 8\npreferred_batch_size: 2\nmax_queue_delay_microseconds: 1000\ninstances: 2", None),
     ("max_batch_size: 0", ("max_batch_size", "0", "1 to 4095")),
     ("max_batch_size: 4096", ("max_batch_size", "4096", "1 to 4095")),

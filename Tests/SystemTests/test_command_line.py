@@ -152,8 +152,8 @@ def test_what_is_wrong_with_a_prediction(vencejo, arguments, code, words):
 
 def test_models(vencejo, serve, tmp_path):
     lines = vencejo("models")[1].splitlines()
-    assert lines[0].split() == ["MODEL", "VERSION", "SLOT", "STATE", "INPUTS", "OUTPUTS", "DIGEST"]
-    assert [line.split()[:4] for line in lines if "breast_cancer" in line] == [
+    assert lines[0].split() == ["MODEL", "VERSION", "SLOT", "STATE", "BATCHING", "INPUTS", "OUTPUTS", "DIGEST"]
+    assert [line.split()[:4] for line in lines if line.startswith("breast_cancer ")] == [
         ["breast_cancer", "2", "blue", "live"], ["breast_cancer", "1", "green", "ready"]]
     answer = json.loads(vencejo("models", "diabetes", "-o", "json")[1])
     assert answer["schema"] == 1 and [each["name"] for each in answer["models"]] == ["diabetes"]

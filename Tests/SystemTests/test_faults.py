@@ -112,9 +112,11 @@ def test_the_runtimes_own_words_are_in_the_log(faulty):
 def test_the_others_serve(faulty):
     channel = faulty.channel()
     health = health_pb2_grpc.HealthStub(channel)
-    for service in ("", "diabetes", "identity", "vencejo.v1.PredictionService"):
-        assert health.Check(health_pb2.HealthCheckRequest(service=service)).status == \
-            health_pb2.HealthCheckResponse.SERVING
+    # The server as a whole is not ready while a model that it begins with has no live version.
+    for service, status in (("diabetes", "SERVING"), ("identity", "SERVING"), ("liveness", "SERVING"), ("", "NOT_SERVING"),
+                            ("vencejo.v1.PredictionService", "NOT_SERVING")):
+        found = health.Check(health_pb2.HealthCheckRequest(service=service)).status
+        assert found == health_pb2.HealthCheckResponse.ServingStatus.Value(status), service
     predictions = prediction_grpc.PredictionServiceStub(channel)
     assert read_predict(predictions.Predict(predict_request("diabetes", INPUTS))) == EXPECTED
 

@@ -15,10 +15,12 @@ import pytest
 
 import h2raw
 import metrics_page
+import slow
 import span_ring
+from models import put, scores
 from server import MODELS, Server, binary, runtime
 from stubs import control as control_messages
-from stubs import control_grpc, inference_grpc, prediction_grpc
+from stubs import control_grpc, inference, inference_grpc, prediction_grpc
 from tensors import case, infer_request, predict_request
 from waiting import eventually
 
@@ -113,6 +115,57 @@ def test_every_way_to_ask_is_counted_once(shown):
     assert parts == pytest.approx(whole, rel=0.001)
     assert total(found, "vencejo_request_bytes_total", model="diabetes") == (
         ask.ByteSize() * 14 + infer_request("diabetes", ASKED).ByteSize() * 11)
+
+
+#: Where a model's calls run: what its configuration says, and how many calls run together.
+KINDS = {"on the shard": ("batching: off\n", 1), "on an executor": ("batching: off\n", 1),
+         "batched on the shard": ("batching: on\n", 8), "batched on an executor": ("batching: on\nmax_queue_delay_microseconds: 300000\n"
+                                                                                "preferred_batch_size: 8\n", 8)}
+
+
+@pytest.mark.parametrize("way", ["unary", "streamed"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_run_measured_is_told(serve, page, tmp_path, kind, way):
+    """Rows, runs and all parts of the time, wherever the model ran: nothing of a run is lost on its way back."""
+    lines, together = KINDS[kind]
+    if "executor" in kind and together == 1:
+        slow.write(tmp_path, "m", lines)
+        inputs = slow.inputs(1, 2)  # two rows
+    else:
+        put(tmp_path, "m", 1, scores(), yaml=lines)
+        inputs = {"x": ("FP32", np.ones((2, 4), np.float32))}
+    server = serve("--metrics-page", page.path, "--metrics-required", "--shards", "1", "--executors", "1",
+                   repository=tmp_path)
+    oip, calls = inference_grpc.GRPCInferenceServiceStub(server.channel()), 24 if together > 1 else 6
+    if way == "unary":
+        asked = [stub(server).Predict.future(predict_request("m", inputs), metadata=[("vencejo-timing", "1")]) for _ in range(calls)]
+        for each in asked:
+            each.result()
+            timing = dict(each.trailing_metadata())["server-timing"]
+            assert float(re.search(r"compute;dur=([0-9.]+)", timing)[1]) > 0
+            assert int(re.search(r"rows;desc=([0-9]+)", timing)[1]) in [2 * count for count in range(1, together + 1)]
+    else:
+        assert all(not each.error_message for each in oip.ModelStreamInfer(iter([infer_request("m", inputs)] * calls)))
+    page.wait("vencejo_requests_total", calls, model="m", code="OK")
+    found = page.read()
+    rows = calls * inputs["x"][1].shape[0]
+    assert total(found, "vencejo_inferences_total", model="m") == rows
+    assert total(found, "vencejo_batch_size_sum", model="m") == rows
+    runs = total(found, "vencejo_executions_total", model="m")
+    assert runs == total(found, "vencejo_batch_size_count", model="m")
+    assert runs == calls if together == 1 else 1 <= runs <= calls
+    assert total(found, "vencejo_queue_duration_seconds_count", model="m") == calls
+    for phase in "input", "infer", "output":
+        assert total(found, "vencejo_compute_duration_seconds_count", model="m", phase=phase) == calls
+    assert total(found, "vencejo_compute_duration_seconds_sum", model="m", phase="infer") > 0
+    whole = total(found, "vencejo_request_duration_seconds_sum", model="m")
+    parts = total(found, "vencejo_queue_duration_seconds_sum", model="m") + total(
+        found, "vencejo_compute_duration_seconds_sum", model="m")
+    assert parts == pytest.approx(whole, rel=0.001)
+    # The same to Triton's question.
+    stats = oip.ModelStatistics(inference.ModelStatisticsRequest(name="m")).model_stats[0]
+    assert (stats.inference_count, stats.execution_count) == (rows, runs)
+    assert stats.inference_stats.success.count == calls and stats.inference_stats.compute_infer.ns > 0
 
 
 @pytest.mark.parametrize("change, code, reason, model, version", [

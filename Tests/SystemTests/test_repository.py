@@ -60,7 +60,7 @@ def test_new_versions_and_models_are_served(serve_repository, repository, poll):
     becomes(1, lambda: live(server, "other"))
     assert live(server) == 3
     events = controls(server).History(control.ControlRequest(model="left")).events
-    assert [(event.verb, event.author) for event in events] [:2] == [("watch", "repository watch")] * 2
+    assert [(event.verb, event.author) for event in events] [:2] == [("load", "repository watch"), ("swap", "repository watch")]
 
 
 def test_a_slow_copy_is_never_seen_half(serve_repository, repository):

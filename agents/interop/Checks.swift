@@ -192,6 +192,7 @@ struct Checks: Sendable {
         var request = infer("breast_cancer", "X", [1, 30], raw: Data())
         request.rawInputContents = []
         request.inputs[0].contents.fp32Contents = sample.row.elements(of: Float.self)
+        request.parameters["vencejo_answers"] = .with { $0.stringParam = "as-asked" }
         let response = try await inference.modelInfer(request)
         try expect(response.outputs[0].contents.int64Contents, sample.label.elements(of: Int64.self), "label")
         try expect(

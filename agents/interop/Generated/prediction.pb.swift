@@ -199,6 +199,67 @@ nonisolated enum Vencejo_V1_ElementType: SwiftProtobuf.Enum, Swift.CaseIterable 
 
 }
 
+/// Whether calls of a version may run together as one batch.
+nonisolated enum Vencejo_V1_Batching: SwiftProtobuf.Enum, Swift.CaseIterable {
+  typealias RawValue = Int
+  case unspecified // = 0
+
+  /// The graph proves that rows are independent of each other.
+  case proven // = 1
+
+  /// The owner says so: batching: on in model.yaml, or dynamic_batching in config.pbtxt.
+  case promised // = 2
+
+  /// The owner says no: batching: off, or max_batch_size: 1.
+  case off // = 3
+
+  /// Each call runs alone.
+  case notProven // = 4
+
+  /// It was proven, and a batch gave other answers all the same: a fault of the server. Each call runs alone.
+  case withdrawn // = 5
+  case UNRECOGNIZED(Int)
+
+  init() {
+    self = .unspecified
+  }
+
+  init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .proven
+    case 2: self = .promised
+    case 3: self = .off
+    case 4: self = .notProven
+    case 5: self = .withdrawn
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .proven: return 1
+    case .promised: return 2
+    case .off: return 3
+    case .notProven: return 4
+    case .withdrawn: return 5
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  static let allCases: [Vencejo_V1_Batching] = [
+    .unspecified,
+    .proven,
+    .promised,
+    .off,
+    .notProven,
+    .withdrawn,
+  ]
+
+}
+
 nonisolated enum Vencejo_V1_State: SwiftProtobuf.Enum, Swift.CaseIterable {
   typealias RawValue = Int
   case unspecified // = 0
@@ -576,6 +637,16 @@ nonisolated struct Vencejo_V1_VersionStatus: Sendable {
   /// What runs it: "onnxruntime_onnx", "identity".
   var platform: String = String()
 
+  /// Known once it is READY or LIVE.
+  var batching: Vencejo_V1_Batching = .unspecified
+
+  /// Why it is NOT_PROVEN: one sentence, with the node of the model's graph that ended the proof.
+  var batchingReason: String = String()
+
+  /// Nodes that turn a difference in a last bit into another value (ArgMax, Greater, a tree) behind floating-point sums. Their
+  /// results may differ between a call that ran alone and one that ran in a batch; batching: off in model.yaml gives equal bits.
+  var bitDependentNodes: [String] = []
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -616,6 +687,10 @@ nonisolated extension Vencejo_V1_Slot: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension Vencejo_V1_ElementType: SwiftProtobuf._ProtoNameProviding {
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ELEMENT_TYPE_UNSPECIFIED\0\u{1}BOOL\0\u{1}UINT8\0\u{1}UINT16\0\u{1}UINT32\0\u{1}UINT64\0\u{1}INT8\0\u{1}INT16\0\u{1}INT32\0\u{1}INT64\0\u{1}FP16\0\u{1}BF16\0\u{1}FP32\0\u{1}FP64\0\u{1}BYTES\0")
+}
+
+nonisolated extension Vencejo_V1_Batching: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0BATCHING_UNSPECIFIED\0\u{1}PROVEN\0\u{1}PROMISED\0\u{1}OFF\0\u{1}NOT_PROVEN\0\u{1}WITHDRAWN\0")
 }
 
 nonisolated extension Vencejo_V1_State: SwiftProtobuf._ProtoNameProviding {
@@ -1193,7 +1268,7 @@ nonisolated extension Vencejo_V1_ModelStatus: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension Vencejo_V1_VersionStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".VersionStatus"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}slot\0\u{1}state\0\u{3}artifact_digest\0\u{1}reason\0\u{1}inputs\0\u{1}outputs\0\u{1}platform\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}slot\0\u{1}state\0\u{3}artifact_digest\0\u{1}reason\0\u{1}inputs\0\u{1}outputs\0\u{1}platform\0\u{1}batching\0\u{3}batching_reason\0\u{3}bit_dependent_nodes\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1209,6 +1284,9 @@ nonisolated extension Vencejo_V1_VersionStatus: SwiftProtobuf.Message, SwiftProt
       case 6: try { try decoder.decodeRepeatedMessageField(value: &self.inputs) }()
       case 7: try { try decoder.decodeRepeatedMessageField(value: &self.outputs) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.platform) }()
+      case 9: try { try decoder.decodeSingularEnumField(value: &self.batching) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.batchingReason) }()
+      case 11: try { try decoder.decodeRepeatedStringField(value: &self.bitDependentNodes) }()
       default: break
       }
     }
@@ -1239,6 +1317,15 @@ nonisolated extension Vencejo_V1_VersionStatus: SwiftProtobuf.Message, SwiftProt
     if !self.platform.isEmpty {
       try visitor.visitSingularStringField(value: self.platform, fieldNumber: 8)
     }
+    if self.batching != .unspecified {
+      try visitor.visitSingularEnumField(value: self.batching, fieldNumber: 9)
+    }
+    if !self.batchingReason.isEmpty {
+      try visitor.visitSingularStringField(value: self.batchingReason, fieldNumber: 10)
+    }
+    if !self.bitDependentNodes.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.bitDependentNodes, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1251,6 +1338,9 @@ nonisolated extension Vencejo_V1_VersionStatus: SwiftProtobuf.Message, SwiftProt
     if lhs.inputs != rhs.inputs {return false}
     if lhs.outputs != rhs.outputs {return false}
     if lhs.platform != rhs.platform {return false}
+    if lhs.batching != rhs.batching {return false}
+    if lhs.batchingReason != rhs.batchingReason {return false}
+    if lhs.bitDependentNodes != rhs.bitDependentNodes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
