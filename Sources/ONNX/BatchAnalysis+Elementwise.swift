@@ -114,6 +114,7 @@ extension BatchAnalysis {
         switch name {
         case "Add": return Self.exact(one.addingReportingOverflow(other))
         case "Sub": return Self.exact(one.subtractingReportingOverflow(other))
+        case "Mod": return one >= 0 && other > 0 ? Extent(one % other) : nil
         case "Max": return Extent(max(one, other))
         case "Min": return Extent(min(one, other))
         case "Equal": return Extent(one == other ? 1 : 0)

@@ -229,6 +229,12 @@ extension BatchAnalysis {
             guard value.isConstant else { throw BatchEnd("it counts the rows") }
             if let number = value.elements?.first?.known { numbers.append(number) }
         }
+        if operands[0]?.elements == [Extent(0)], operands[2]?.elements == [.one],
+            let count = operands[1]?.elements?.first,
+            count.known == nil
+        {
+            return [BatchValue(dimensions: [count])]
+        }
         guard numbers.count == 3, numbers[2] != 0, numbers.allSatisfy({ $0.magnitude < 1 << 30 }) else {
             return [BatchValue(dimensions: [unknownExtent("count")])]
         }

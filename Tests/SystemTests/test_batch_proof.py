@@ -11,9 +11,9 @@ import pytest
 
 import random_graphs
 import rows
-from batch_cases import all_cases
+from batch_cases import FLOAT, INT, TEXT, all_cases
 from models import put
-from server import MODELS, Server, binary
+from server import FIXTURES, MODELS, Server, binary
 
 CASES = all_cases()
 RANDOM = int(os.environ.get("VENCEJO_RANDOM_GRAPHS", "300"))
@@ -96,6 +96,25 @@ def test_random_graphs(tmp_path):
         print(first + len(part), "graphs:", tally, flush=True)
     # The test can fail: many graphs mix their rows, and many are proven.
     assert tally["proven"] > RANDOM / 20 and tally["mixes rows"] > RANDOM / 20, tally
+
+
+def test_what_exporters_write(tmp_path):
+    """Every model of Tests/Fixtures/exports (make_exports.py) is proven, and by the runtime it is true."""
+    contents = {path.stem: path.read_bytes() for path in sorted((FIXTURES / "exports").glob("*.onnx"))}
+    assert len(contents) >= 35
+    said, wrong = claims(tmp_path, contents), []
+    for name, content in contents.items():
+        if said[name]["batching"] != "proven":
+            wrong.append(f"{name}: {said[name]['batching']}: {said[name]['batching_reason']}{said[name]['reason']}")
+            continue
+        runs = rows.session(content)
+        kinds = {"tensor(float)": FLOAT, "tensor(int64)": INT, "tensor(string)": TEXT}
+        inputs = {each.name: (kinds[each.type], tuple(size if isinstance(size, int) else 7 for size in each.shape[1:]))
+                  for each in runs.get_inputs()}
+        jumps = [each.name for each in runs.get_outputs() if each.type != "tensor(float)"]
+        if found := rows.differences(content, inputs, np.random.default_rng(len(name)), 6, jumps, whole=3):
+            wrong.append(f"{name}: {found[0]}")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_fixtures(server):
