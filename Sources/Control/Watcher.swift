@@ -104,18 +104,24 @@ public final class Watcher: @unchecked Sendable {
     }
 
     private func see(_ changed: Set<RepositoryWatch.Change>, at now: Int64) -> Seen? {
-        let scan: Scan
-        do throws(RepositoryError) { scan = try control.loader.repository.scan() } catch {
+        let repository = control.loader.repository
+        var scan: Scan
+        do throws(RepositoryError) {
+            scan = try repository.scan()
+            // A folder that is new may have changed before it was listened to.
+            var turns = 0
+            while turns < 8, watch?.cover(repository, scan.models) ?? false {
+                scan = try repository.scan()
+                turns += 1
+            }
+        } catch {
             say("the repository cannot be read, and what is loaded stays: \(error.description)")
             return nil
         }
-        if let watch {
-            watch.cover(control.loader.repository, scan.models)
-            if watch.isPartial {
-                say(
-                    "the kernel has no more inotify watches (fs.inotify.max_user_watches): some folders are only looked "
-                        + "at now and then")
-            }
+        if watch?.isPartial ?? false {
+            say(
+                "the kernel has no more inotify watches (fs.inotify.max_user_watches): some folders are only looked at now and then"
+            )
         }
         let models = control.watched()
         var seen = Seen(next: .max)

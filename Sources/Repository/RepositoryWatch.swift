@@ -48,25 +48,32 @@ public final class RepositoryWatch {
     }
 
     /// From now on these are listened to: the repository's folder, the models' and the versions'.
-    public func cover(_ repository: Repository, _ models: [ModelFolder]) {
+    /// - Returns: whether one of them was not listened to before. What changed in it between the scan that found it and this call
+    ///   was not heard: scan again.
+    public func cover(_ repository: Repository, _ models: [ModelFolder]) -> Bool {
         isPartial = false
-        add(repository.given, .root)
+        var isNew = add(repository.given, .root)
         let root = repository.root
-        add(root.folder, .root)
+        isNew = add(root.folder, .root) || isNew
         for model in models {
             guard let folder = try? root.folder.folder(model.name) else { continue }
-            add(folder, .model(model.name))
+            isNew = add(folder, .model(model.name)) || isNew
             for version in model.versions {
                 guard let folder = try? root.folder.folder(model.name, "\(version)") else { continue }
-                add(folder, .version(model.name, version))
+                isNew = add(folder, .version(model.name, version)) || isNew
             }
         }
+        return isNew
     }
 
-    private func add(_ folder: borrowing Folder, _ place: Place) {
+    private func add(_ folder: borrowing Folder, _ place: Place) -> Bool {
         // The open folder itself, whatever its name is now.
         let number = unsafe inotify_add_watch(descriptor.rawValue, "/proc/self/fd/\(folder.rawValue)", Self.events)
-        if number >= 0 { places[number] = place } else if errno == ENOSPC { isPartial = true }
+        guard number >= 0 else {
+            if errno == ENOSPC { isPartial = true }
+            return false
+        }
+        return places.updateValue(place, forKey: number) == nil
     }
 
     /// Waits until something is told, at most so long.
