@@ -87,7 +87,8 @@ def test_random_graphs(tmp_path):
         part = graphs[first:first + AT_ONCE]
         said = claims(tmp_path / f"{first}", {f"g{number}": content for number, (_, content) in enumerate(part)})
         for number, (case, content) in enumerate(part):
-            is_jump = any(each.op_type == "Floor" for each in case.nodes)
+            # The largest of numbers and a NaN is either, by where the runtime's vectors begin: such nodes are named.
+            is_jump = any(each.op_type in ("Floor", "ReduceMax") for each in case.nodes)
             found = rows.differences(content, case.inputs, dice, 3, ["y"] if is_jump else ())
             if said[f"g{number}"]["batching"] == "proven":
                 tally["proven"] += 1

@@ -119,7 +119,7 @@ def test_every_way_to_ask_is_counted_once(shown):
 
 #: Where a model's calls run: what its configuration says, and how many calls run together.
 KINDS = {"on the shard": ("batching: off\n", 1), "on an executor": ("batching: off\n", 1),
-         "batched on the shard": ("batching: on\n", 8), "batched on an executor": ("batching: on\nmax_queue_delay_microseconds: 300000\n"
+         "batched on the shard": ("batching: on\n", 8), "batched on an executor": ("batching: on\nmax_queue_delay_microseconds: 20000\n"
                                                                                 "preferred_batch_size: 8\n", 8)}
 
 
