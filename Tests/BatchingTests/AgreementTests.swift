@@ -101,3 +101,25 @@ func wholeNumbersAreExact(type: ElementType) throws {
         #expect(Agreement.holds(left, left) && !Agreement.holds(left, right), "byte \(byte)")
     }
 }
+
+/// A model's own bounds: equal bits, so much of the largest number, or nothing that can be said. Whole numbers have no bound but that.
+@Test(
+    arguments: [
+        ([1, 2], [1, 2], 0, true), ([1, 2], [1, (2 as Float).nextUp], 0, false),
+        ([1, 2], [1, (2 as Float).nextUp], 1e-5, true),
+        ([1000], [1000.9], 1e-3, true), ([1000], [1001.1], 1e-3, false), ([1, .nan], [.nan, 1], 1e-3, false),
+        ([1, .nan], [1, .nan], 1e-3, true), ([1, 2], [9, .nan], .infinity, true),
+    ] as [([Float], [Float], Double, Bool)])
+func withinABound(left: [Float], right: [Float], bound: Double, isSame: Bool) throws {
+    let bench = Bench()
+    func holds(_ left: [Value], _ right: [Value], _ positions: [Int]) throws -> Bool {
+        let work = try bench.work(left, outputs: positions)
+        // The model has three outputs, of which the last is asked for.
+        return Agreement.holds(try bench.tensors(left), try bench.tensors(right), [0, 0, bound], work.outputs)
+    }
+    #expect(try holds([floats(left)], [floats(right)], [2]) == isSame)
+    #expect(try !holds([floats(left)], [floats(right, [1, Int64(right.count)])], [2]))
+    let (one, other) = (whole(.int32, [1, 0, 0, 0]), whole(.int32, [2, 0, 0, 0]))
+    #expect(try holds([one], [other], [2]) == (bound == .infinity))
+    #expect(try holds([one], [one], [2]))
+}
