@@ -140,6 +140,7 @@ public final class Clerk: Sendable {
             timeMilliseconds: Clock.wallMilliseconds(),
             isDryRun: request.isDryRun)
         signed.trigger = isByCommand ? .cli : .api
+        signed.isForced = request.isForced
         let outcome: Outcome
         if purpose == .rollout {
             outcome = try told(signed, .rollout) { () throws(OrderError) in
@@ -228,6 +229,8 @@ public final class Clerk: Sendable {
             line.reason = event.reason
             line.steps = event.steps
             line.version = event.version ?? 0
+            line.digest = event.digest ?? ""
+            line.isForced = event.isForced ?? false
             response.events.append(line)
         }
         response.previous = control.previous(model) ?? 0
@@ -251,7 +254,9 @@ extension Order {
     fileprivate init?(_ purpose: Errand.Purpose, _ request: ControlRequest) {
         let version = request.version == 0 ? nil : request.version
         switch purpose {
-        case .load: self = .load(model: request.model, version: version, isShadow: request.slot == "shadow")
+        case .load:
+            self = .load(
+                model: request.model, version: version, isShadow: request.slot == "shadow", isForced: request.isForced)
         case .unload: self = .unload(model: request.model, version: version, isForced: request.isForced)
         case .swap:
             var changes = request.swaps.map { Change(model: $0.model, version: $0.version == 0 ? nil : $0.version) }
@@ -291,7 +296,8 @@ extension OrderError {
         case .unknownModel, .unknownVersion, .noVersion, .notLoaded, .versionNotLoaded: .notFound
         case .badLabel, .twice, .noModel, .badShares, .badPolicy: .badRequest
         case .experimentIsOn, .tooManyExperiments: .wrongState
-        case .busy, .loadFailed, .incompatible, .unfit, .isLive, .nothingBeside, .nothingBefore, .noLive, .alreadyLive,
+        case .busy, .loadFailed, .incompatible, .unfit, .isLive, .isServed, .nothingBeside, .nothingBefore, .noLive,
+            .alreadyLive,
             .rolloutIsOn, .noRollout, .fixed:
             .wrongState
         case .notKept, .repository: .unavailable

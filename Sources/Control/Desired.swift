@@ -1,6 +1,7 @@
 // Enters: which versions are to be served, and bytes. Leaves: bytes, and which versions are to be served.
 public import Experiments
 import Foundation
+import Memory
 public import Models
 public import Repository
 import Tensors
@@ -27,6 +28,12 @@ public struct Desired: Codable, Sendable, Equatable {
         public var rollout: Int64?
         /// What was done, the latest last.
         public var history: [Event] = []
+        /// SHA-256 by version, of those that are loaded from a file.
+        public var digests: [String: String]?
+        /// An order made the live version live, so that it is live again whatever its gates say; `nil`: no.
+        public var isByOrder: Bool?
+        /// It was to be so although a gate failed; `nil`: no.
+        public var isForced: Bool?
         /// An order made another version live than the policy of the repository would; `nil`: no.
         public var isPinned: Bool?
         /// What an order unloaded, or unloaded to load another: watching the repository leaves it so; `nil`: nothing.
@@ -51,6 +58,10 @@ public struct Desired: Codable, Sendable, Equatable {
         public var version: Int64?
         /// What began it; `nil`: it was written before that was kept.
         public var trigger: Trigger?
+        /// Whatever gates and differences said; `nil`: no.
+        public var isForced: Bool?
+        /// SHA-256 of `version`'s file; `nil`: there is none, or it is not loaded any more.
+        public var digest: String?
     }
 
     public var schema = 1
@@ -87,7 +98,15 @@ public struct Desired: Codable, Sendable, Equatable {
         if record.split?.experiment == nil { model.experiment = nil }
         model.rollout = record.rollout
         model.mirrorPercent = record.mirrorPercent > 0 ? record.mirrorPercent : nil
+        let known = record.standings.compactMap(\.version).filter { $0.digest.count > 0 }
+        let digests = Dictionary(
+            known.map { ("\($0.number)", $0.digest.array.hex) }, uniquingKeysWith: { first, _ in first })
+        // What is on its way since the start was other bytes perhaps.
+        let coming = record.standings.filter(\.state.isComing).map { "\($0.number)" }
+        let kept = digests.merging((model.digests ?? [:]).filter { coming.contains($0.key) }) { now, _ in now }
+        model.digests = kept.isEmpty ? nil : kept
         var event = event
+        event.digest = event.version.flatMap { digests["\($0)"] }
         if event.steps.count > Self.stepsMax {
             event.steps = event.steps.prefix(Self.stepsMax) + ["and \(event.steps.count - Self.stepsMax) more"]
         }
@@ -192,7 +211,7 @@ public enum Trigger: String, Codable, Sendable {
 
 extension Desired.Event {
     private enum CodingKeys: String, CodingKey {
-        case timeMilliseconds, from, to, epoch, author, reason, steps, version, trigger
+        case timeMilliseconds, from, to, epoch, author, reason, steps, version, trigger, isForced, digest
         case action = "verb"
     }
 
@@ -215,5 +234,7 @@ extension Desired.Event {
         reason = try values.decode(String.self, forKey: .reason)
         steps = try values.decode([String].self, forKey: .steps)
         version = try values.decodeIfPresent(Int64.self, forKey: .version)
+        isForced = try values.decodeIfPresent(Bool.self, forKey: .isForced)
+        digest = try values.decodeIfPresent(String.self, forKey: .digest)
     }
 }

@@ -55,12 +55,17 @@ struct LiveFacts {
 }
 
 extension Facts {
-    /// All gates, in their order. `live`: `nil` where no version is live.
-    func gates(_ configuration: ModelConfiguration, beside live: LiveFacts?) -> [Gate] {
-        [
+    /// All gates, in their order. `live`: `nil` where no version is live. `isStart`: what others load beside makes times and memory
+    /// say nothing.
+    func gates(_ configuration: ModelConfiguration, isStart: Bool = false, beside live: LiveFacts?) -> [Gate] {
+        func budget<Budget>(_ name: Gate.Name, _ budget: Budget?, _ gate: (Budget?) -> Gate) -> Gate {
+            isStart && budget != nil
+                ? Gate(name, .skipped, "it does not decide at a start", isAskedFor: true) : gate(budget)
+        }
+        return [
             signature(live), goldenGate, answers(configuration, live), finite(live),
-            latency(configuration.latencyBudgetMilliseconds),
-            memory(configuration.memoryBudgetBytes),
+            budget(.latency, configuration.latencyBudgetMilliseconds, latency),
+            budget(.memory, configuration.memoryBudgetBytes, memory),
         ]
     }
 

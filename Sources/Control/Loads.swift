@@ -1,4 +1,4 @@
-// Enters: what a server begins with, and orders to load. Leaves: versions in memory, or why not.
+// Enters: orders to load. Leaves: versions in memory, or why not.
 import Memory
 import Models
 import Reactor
@@ -7,147 +7,59 @@ import Serving
 import Tensors
 
 extension ModelControl {
-    // MARK: - The start
-
-    /// A version that the server begins with.
-    public struct FirstLoad: Sendable {
-        let model: String
-        let version: Int64
-        let isLive: Bool
-        let hasSlot: Bool
-        /// An order made its model what it is.
-        let isOrdered: Bool
-    }
-
-    /// What the server begins with: what was served when it ended, else what the policy of each model wants, the highest live.
-    /// Until they are loaded callers are told so.
-    /// - Returns: the versions to load; those that are to be live come first, those that the last process may have ended by
-    ///   come last.
-    public func begin(_ plans: [ModelPlan]) -> [FirstLoad] {
-        state.withLock { state in
-            var loads: [FirstLoad] = []
-            for plan in plans {
-                var record: ModelRecord<Servable> = state.desired.models[plan.name]?.record(plan.name) ?? plan.record()
-                let isOrdered = state.desired.models[plan.name] != nil
-                // What an earlier start unloaded could never be loaded.
-                if mode == .fixed && record.standings.isEmpty { record = plan.record() }
-                state.roster.models[plan.name] = record
-                state.plans[plan.name] = plan
-                resumeExperiment(of: plan.name, &state)
-                endRollout(of: record, &state)
-                loads += record.standings.map {
-                    FirstLoad(
-                        model: plan.name, version: $0.number, isLive: $0.number == record.wanted,
-                        hasSlot: $0.slot != nil, isOrdered: isOrdered)
-                }
-            }
-            start.withLock { start in
-                start.begin(
-                    Set(
-                        plans.filter { $0.failure != nil || state.roster.models[$0.name]?.standings.isEmpty == false }
-                            .map(\.name)))
-            }
-            commit(state)
-            let sorted = loads.filter(\.isLive) + loads.filter { !$0.isLive }
-            return sorted.filter { !isSuspect($0) } + sorted.filter(isSuspect)
-        }
-    }
-
-    /// What was being rolled out when the server ended was not judged to its end: the live version has all calls.
-    private func endRollout(of record: ModelRecord<Servable>, _ state: inout State) {
-        guard let version = state.desired.models[record.name]?.rollout else { return }
-        state.desired.note(
-            record,
-            Desired.Event(
-                timeMilliseconds: Clock.wallMilliseconds(), action: .abort, from: record.wanted, to: record.wanted,
-                epoch: directory.catalog.epoch, author: Signed.server,
-                reason: "the server ended while version \(version) was rolled out", steps: [], version: version,
-                trigger: .server))
-    }
-
-    private func isSuspect(_ load: FirstLoad) -> Bool {
-        attempts.isSuspect(Attempts.Key(model: load.model, version: load.version))
-    }
-
-    /// Loads one of those. `place`: how many are reported with it, of how many.
-    public func load(_ first: FirstLoad, place: () -> (reported: Int, of: Int)) {
-        guard let plan = state.withLock({ $0.plans[first.model] }) else { return }
-        // What may be why the last process ended is tried outside this one, and alone: if it is, nobody else is blamed.
-        if isSuspect(first) {
-            suspects.withLock { _ in load(first, plan, .full, place) }
-        } else {
-            load(first, plan, .own, place)
-        }
-    }
-
-    /// What was live when the server ended is live again whatever its gates say: they are for what is new.
-    private func load(_ first: FirstLoad, _ plan: ModelPlan, _ care: Care, _ place: () -> (reported: Int, of: Int)) {
-        do throws(OrderError) {
-            try bring(plan, first.version, care, 0, handsOn: !first.isOrdered, place: place) { (state, loaded) in
-                var next = state
-                _ = next.roster.models[first.model]?.arrived(loaded.version, displaces: first.hasSlot)
-                return install(next, in: &state)
-            }
-        } catch {}  // It was reported.
-    }
-
-    /// From now on a load that does not end is nobody's fault: the process was asked to end.
-    /// And whoever follows it keeps the state.
-    public func leave() {
-        attempts.leave()
-        file?.leave()
-    }
-
     // MARK: - Loading
 
     func load(
-        _ model: String, _ version: Int64?, isShadow: Bool = false, _ signed: Signed, _ action: OrderAction,
-        isByItself: Bool,
-        override: TritonOverride? = nil
+        _ model: String, _ version: Int64?, isShadow: Bool = false, isForced: Bool = false, _ signed: Signed,
+        isByItself: Bool = false, override: TritonOverride? = nil
     ) throws(OrderError) -> Outcome {
         let plan = try plan(of: model, override)
         guard let number = version ?? plan.versions.last else { throw .noVersion(model: model) }
         guard plan.versions.contains(number) else {
             throw .unknownVersion(model: model, version: number, available: plan.versions)
         }
+        if !isByItself, let standing = serving(model, number) {
+            if let change = change(of: standing, plan) {
+                return try loadAnew(plan, number, because: change, isForced: isForced, signed)
+            }
+            let hint = isShadow && standing.slot != .shadow ? "; \"vencejo shadow\" moves it to the shadow" : ""
+            return unchanged("version \(number) of model '\(model)' is loaded already" + hint)
+        }
+        return try loadBeside(plan, number, isShadow: isShadow, signed, isByItself: isByItself)
+    }
+
+    /// Nothing was done; why.
+    func unchanged(_ steps: String...) -> Outcome {
+        Outcome(
+            epoch: directory.catalog.epoch, spreadNanoseconds: 0, decision: Decision(changes: [], steps: steps))
+    }
+
+    private func loadBeside(
+        _ plan: ModelPlan, _ number: Int64, isShadow: Bool, _ signed: Signed, isByItself: Bool
+    ) throws(OrderError) -> Outcome {
+        let model = plan.name
         var ownLoad = UInt64(0)
-        let done = try state.withLock { (state) throws(OrderError) -> Outcome? in
+        let done = try state.withLock { (state) throws(OrderError) -> [String]? in
             var record = state.roster.models[model] ?? ModelRecord(name: model, labels: plan.configuration.labels)
             let present = record.standing(number)?.state
             if present?.isComing ?? false { throw .busy(model: model, version: number) }
             // Nobody answers from the shadow.
             if isShadow && record.live == nil { throw .noLive(model: model) }
-            let isLoaded = present?.isServing ?? false
-            if !isLoaded {
-                state.loads += 1
-                ownLoad = state.loads
-                record.begin(number, load: ownLoad)
-            }
-            if signed.isDryRun || isLoaded {
-                let hint =
-                    isShadow && record.standing(number)?.slot != .shadow
-                    ? "; \"vencejo shadow\" moves it to the shadow" : ""
-                let steps =
-                    isLoaded
-                    ? ["version \(number) of model '\(model)' is loaded already" + hint]
-                    : record.arrival(of: number, keeping: plan.keepsDisplaced, isShadow: isShadow).map {
-                        $0.gone.map { went($0, model) } + [
-                            stands(
-                                number, model, live: $0.isWanted ? number : record.live, slot: $0.slot,
-                                isShadow: isShadow)
-                                + ($0.isWanted ? ", if it passes its gates" : "")
-                        ]
-                    } ?? []
-                return Outcome(
-                    epoch: directory.catalog.epoch, spreadNanoseconds: 0, decision: Decision(changes: [], steps: steps)
-                )
-            }
+            // It came meanwhile.
+            if present?.isServing ?? false { return ["version \(number) of model '\(model)' is loaded already"] }
+            state.loads += 1
+            ownLoad = state.loads
+            record.begin(number, load: ownLoad)
+            if signed.isDryRun { return wouldBe(number, record, plan, isShadow: isShadow) }
             state.roster.models[model] = record
             state.plans[model] = plan
             commit(state)
             return nil
         }
-        if let done { return done }
+        if let done {
+            return Outcome(
+                epoch: directory.catalog.epoch, spreadNanoseconds: 0, decision: Decision(changes: [], steps: done))
+        }
         if !isByItself { attempts.lift(Attempts.Key(model: model, version: number)) }
         var decision = Decision(changes: [], steps: [])
         func arrive(_ state: inout State, _ loaded: LoadedVersion) throws(OrderError) -> Commit {
@@ -162,16 +74,32 @@ extension ModelControl {
             let gone =
                 next.roster.models[model]?
                 .arrived(loaded.version, keeping: keeping, mayGoLive: isFit, isShadow: isShadow) ?? []
+            next.sources[ObjectIdentifier(loaded.version)] = loaded.source
             let after = next.roster.models[model]?.live
             decision.changes = [Decision.Change(model: model, from: before, to: after)]
             decision.version = number
             decision.steps = loaded.steps(plan) + gone.map { went($0, model) }
             let slot = next.roster.models[model]?.standing(number)?.slot
             decision.steps.append(stands(number, model, live: after, slot: slot, isShadow: isShadow))
-            return try settle(&state, next, decision, signed, action)
+            return try settle(&state, next, decision, signed, .load)
         }
         let committed = try bring(plan, number, .full, ownLoad, place: { nil }, arrive: arrive)
         return Outcome(epoch: committed.epoch, spreadNanoseconds: spread(committed), decision: decision)
+    }
+
+    /// What would be done, one sentence each.
+    private func wouldBe(
+        _ number: Int64, _ record: ModelRecord<Servable>, _ plan: ModelPlan, isShadow: Bool
+    ) -> [String] {
+        let model = plan.name
+        guard let arrival = record.arrival(of: number, keeping: plan.keepsDisplaced, isShadow: isShadow) else {
+            return []
+        }
+        let live = arrival.isWanted ? number : record.live
+        return arrival.gone.map { went($0, model) } + [
+            stands(number, model, live: live, slot: arrival.slot, isShadow: isShadow)
+                + (arrival.isWanted ? ", if it passes its gates" : "")
+        ]
     }
 
     private func went(_ number: Int64, _ model: String) -> String { "version \(number) of model '\(model)' goes" }
@@ -201,7 +129,7 @@ extension ModelControl {
     /// Brings a version into memory beside what is served, and reports. `arrive` commits, under the lock, what becomes of it.
     /// `handsOn`: if it was to be live and fails, another one is to be.
     @discardableResult
-    private func bring(
+    func bring(
         _ plan: ModelPlan, _ number: Int64, _ care: Care, _ ownLoad: UInt64, handsOn: Bool = false,
         place: () -> (reported: Int, of: Int)?,
         arrive: (inout State, LoadedVersion) throws(OrderError) -> Commit
@@ -251,17 +179,15 @@ extension ModelControl {
     /// failure finds the lines that explain it in the log, so those are written first, and not under the lock: a log may block.
     private func fail(_ report: LoadReport, _ ownLoad: UInt64, isLeftAlone: Bool, handsOn: Bool) {
         let (model, number, reason) = (report.model, report.version, report.failure ?? "")
-        func isOurs(_ state: State) -> Bool { state.roster.models[model]?.standing(number)?.load == ownLoad }
+        func isOurs(_ state: State) -> Bool {
+            state.roster.models[model]?.standing(number)?.awaits(load: ownLoad) ?? false
+        }
         func failed(_ state: inout State) -> Int64? {
             state.roster.models[model]?.failed(number, reason)
             if isLeftAlone { state.roster.models[model]?.gaveUp(number) }
             return handsOn ? state.roster.models[model]?.handOn(from: number) : nil
         }
-        func warn(_ heir: Int64) {
-            hooks.warn(
-                "model '\(model)': version \(heir) is to answer instead of version \(number), which failed; no order wanted "
-                    + "either")
-        }
+        func warn(_ heir: Int64) { self.warn(heir, insteadOf: number, of: model, because: "failed") }
         let expected = state.withLock { state -> Int64? in
             var next = state
             return isOurs(state) ? failed(&next) : nil
@@ -270,18 +196,28 @@ extension ModelControl {
         if let expected { warn(expected) }
         let heir = state.withLock { state -> Int64? in
             guard isOurs(state) else { return nil }
+            // What takes calls and could not be loaded anew goes on as it is.
+            let isServing = state.roster.models[model]?.standing(number)?.state.isServing ?? false
             let heir = failed(&state)
-            commit(state)
+            if !isServing { commit(state) }
             return heir
         }
         if let heir, heir != expected { warn(heir) }
         _ = hooks.spread(directory.catalog.epoch)
     }
 
+    func warn(_ heir: Int64, insteadOf number: Int64, of model: String, because what: String) {
+        hooks.warn(
+            "model '\(model)': version \(heir) is to answer instead of version \(number), which \(what); no order wanted "
+                + "either")
+    }
+
     /// How much a version is looked at before it is loaded here.
-    private enum Care {
-        /// Its own gates.
+    enum Care {
+        /// Its own gates, those that a start can judge.
         case own
+        /// The same, in a process of its own first.
+        case trial
         /// It is tried in a process of its own first, and compared with what is live.
         case full
     }
@@ -317,7 +253,7 @@ extension ModelControl {
         let (made, slot) = try state.withLock { (state) throws(OrderError) in
             // Whoever unloaded it while it was on its way has the last word.
             let standing = state.roster.models[plan.name]?.standing(number)
-            guard let standing, standing.state.isComing, standing.load == ownLoad else {
+            guard let standing, standing.awaits(load: ownLoad) else {
                 throw .loadFailed(model: plan.name, version: number, reason: "it was unloaded meanwhile")
             }
             let made = try arrive(&state, loaded)
@@ -330,11 +266,16 @@ extension ModelControl {
     private func load(
         _ plan: ModelPlan, _ number: Int64, _ care: Care, _ ownLoad: UInt64
     ) throws(LoadError) -> LoadedVersion {
-        var check = VersionLoader.Check.own
-        if case .full = care {
+        let check: VersionLoader.Check
+        switch care {
+        case .own: check = .own(tried: nil)
+        case .trial: check = .own(tried: try loader.probe(plan, number))
+        case .full:
             let tried = try loader.probe(plan, number)
-            check = .beside(
-                live: directory.catalog.entry(named: plan.name)?.live?.version?.model, tried: tried)
+            let entry = directory.catalog.entry(named: plan.name)
+            // What is loaded anew has to fit its own callers.
+            let other = entry?.standing(number)?.version ?? entry?.live?.version
+            check = .beside(live: other?.model, tried: tried)
         }
         // What needs no runtime ends no process.
         if plan.needsRuntime { attempts.begin(Attempts.Key(model: plan.name, version: number)) }

@@ -19,6 +19,8 @@ public struct Signed: Sendable {
     /// Only what would be done is wanted.
     public var isDryRun: Bool
     var trigger = Trigger.api
+    /// What gates and differences say does not matter.
+    var isForced = false
     /// It is done even if it cannot be kept for the next start, because nobody ordered it, who could be told.
     var isUrgent = false
 
@@ -73,12 +75,16 @@ public final class ModelControl: Sendable {
         var desired: Desired
         /// Out of the catalog, and perhaps still in use.
         var draining: [Version<Servable>] = []
+        /// What the versions in memory were loaded from.
+        var sources: [ObjectIdentifier: Source] = [:]
         /// How many loads were ordered.
         var loads: UInt64 = 0
         /// By model.
         var rollouts: [String: RunningRollout] = [:]
         /// By model.
         var experiments: [String: RunningExperiment] = [:]
+        /// The server ends, and joins no rewards any more.
+        var isEnding = false
     }
 
     let loader: VersionLoader
@@ -124,10 +130,12 @@ public final class ModelControl: Sendable {
     /// Carries out an order, and returns when it holds for every shard. What it replaced is in memory until `free`.
     /// `isByItself`: nobody gave it, so that what is left alone stays so; `nextTry` says when such a load may be.
     public func perform(_ order: Order, _ signed: Signed, isByItself: Bool = false) throws(OrderError) -> Outcome {
-        switch order {
+        var signed = signed
+        if order.isForced { signed.isForced = true }
+        return switch order {
         case .load where mode == .fixed, .unload where mode == .fixed: throw .fixed(order.action)
-        case .load(let model, let version, let isShadow):
-            try load(model, version, isShadow: isShadow, signed, order.action, isByItself: isByItself)
+        case .load(let model, let version, let isShadow, let isForced):
+            try load(model, version, isShadow: isShadow, isForced: isForced, signed, isByItself: isByItself)
         default: try change(signed, order.action) { (state) throws(OrderError) in try state.roster.decide(order) }
         }
     }
@@ -179,18 +187,20 @@ public final class ModelControl: Sendable {
                     epoch: directory.catalog.epoch + 1,
                     author: signed.author, reason: signed.reason, steps: decision.steps + results,
                     version: decision.version ?? (change.from == change.to ? nil : change.to),
-                    trigger: signed.trigger))
+                    trigger: signed.trigger, isForced: signed.isForced ? true : nil))
             next.desired.models[change.model]?.experiment = next.experiments[change.model]?.experiment
             let known = next.plans[change.model]
             next.desired.heed(
-                change, isOrder: signed.trigger.isOrder, before: state.roster.models[change.model], after: record,
+                change, by: signed, before: state.roster.models[change.model], after: record,
                 top: known?.configuration.versionPolicy.choose(from: known?.versions ?? []).first)
         }
         if let file {
             do throws(StateFileError) { try file.write(&next.desired) } catch {
                 // What is taken back is taken back: a rollout that was kept as running ends at the next start anyway. And what
                 // lies in the repository is found there again.
-                guard signed.isUrgent else { throw .notKept(reason: error.sentence) }
+                guard signed.isUrgent else {
+                    throw .notKept(reason: error.sentence)
+                }
             }
         }
         count(decision, action, signed)
@@ -209,6 +219,7 @@ public final class ModelControl: Sendable {
             exposures.end(running.number)
         }
         let kept = Set(next.roster.versions.map(ObjectIdentifier.init))
+        next.sources = next.sources.filter { kept.contains($0.key) }
         let leaving = state.roster.versions.filter { !kept.contains(ObjectIdentifier($0)) }
         for version in leaving { version.model.leave() }
         next.draining += leaving
@@ -248,11 +259,6 @@ public final class ModelControl: Sendable {
         attempts.next(Attempts.Key(model: model, version: version))
     }
 
-    /// Why a version that is in memory should not become live.
-    func faults(_ model: String, _ version: Int64) -> [String] {
-        directory.catalog.entry(named: model)?.standing(version)?.version?.faults ?? []
-    }
-
     /// `nil`: nothing is known of it.
     func state(_ model: String, _ version: Int64) -> VersionState? {
         directory.catalog.entry(named: model)?.standing(version)?.state
@@ -290,6 +296,8 @@ public final class ModelControl: Sendable {
         state.withLock { $0.desired.models[model]?.history ?? [] }
     }
 
-    /// Which version was live before the one that is.
-    public func previous(_ model: String) -> Int64? { state.withLock { $0.roster.models[model]?.previous } }
+    /// What a rollback would make live: the version before the live one, or that one itself as it was before it was loaded anew.
+    public func previous(_ model: String) -> Int64? {
+        state.withLock { $0.roster.models[model].flatMap { $0.former?.number ?? $0.previous } }
+    }
 }

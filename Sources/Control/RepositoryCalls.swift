@@ -10,7 +10,8 @@ import Serving
 import Tensors
 
 extension Clerk {
-    /// Every model of the repository and of the catalog. As in Triton, a model of which nothing is loaded has no version.
+    /// Every model of the repository and of the catalog. As in Triton, a model of which nothing was loaded has no version, and what an
+    /// order unloaded is UNAVAILABLE.
     func index(_ message: ByteView) throws(ErrandRefusal) -> [UInt8] {
         let isReadyWanted: Bool
         do throws(OpenInferenceError) { isReadyWanted = try RepositoryIndexRequest.decode(message) } catch {
@@ -33,8 +34,17 @@ extension Clerk {
             }
         }
         do throws(OrderError) {
-            for name in try control.modelsOfRepository() where !listed.contains(where: { $0.name == name }) {
-                lines.append(RepositoryIndex.Line(name: name))
+            let unloaded = control.unloaded
+            for name in try control.modelsOfRepository() {
+                let gone = unloaded[name] ?? []
+                lines += gone.map { version in
+                    var line = RepositoryIndex.Line(name: name, version: "\(version)")
+                    (line.state, line.reason) = ("UNAVAILABLE", "unloaded")
+                    return line
+                }
+                if gone.isEmpty, !listed.contains(where: { $0.name == name }) {
+                    lines.append(RepositoryIndex.Line(name: name))
+                }
             }
         } catch {
             throw refusal(error)
@@ -50,7 +60,8 @@ extension Clerk {
         if let key = request.others.first {
             throw ErrandRefusal(
                 .badRequest,
-                "parameter '\(escaped(key))' is not supported: allowed are config, and file:<version>/<name> with bytes"
+                "parameter '\(escaped(key))' is not supported: allowed are config, file:<version>/<name> with bytes, and force, "
+                    + "which is true or false"
             )
         }
         if control.mode == .fixed {
@@ -60,7 +71,9 @@ extension Clerk {
         let files = SentFiles(repository: control.loader.repository, fileName: fileName(request.model), log: log)
         let sent = try files.put(request.files, of: request.model)
         for version in try versions(request.model, override?.versionPolicy, sent.versions) {
-            do throws(ErrandRefusal) { try load(request.model, version, override) } catch {
+            do throws(ErrandRefusal) {
+                try load(request.model, version, override, isForced: request.isForced)
+            } catch {
                 // Who watches the repository may have been faster.
                 let unused = sent.new.filter {
                     let state = control.state(request.model, $0)
@@ -69,7 +82,10 @@ extension Clerk {
                 files.remove(unused, of: request.model)
                 throw error
             }
-            try makeLive(request.model, version)
+            // Triton's clients take OK for an answer of the new version.
+            _ = try perform(
+                .swap([Order.Change(model: request.model, version: version)], isForced: request.isForced),
+                signedByTriton)
         }
         return []
     }
@@ -121,24 +137,14 @@ extension Clerk {
         Signed(author: "RepositoryModelLoad", reason: "", timeMilliseconds: Clock.wallMilliseconds())
     }
 
-    private func load(_ model: String, _ version: Int64?, _ override: TritonOverride?) throws(ErrandRefusal) {
-        if override?.changesRuns ?? false, let version, control.state(model, version)?.isServing ?? false {
-            throw ErrandRefusal(
-                .wrongState,
-                "version \(version) of model '\(escaped(model))' is loaded already, and not with this config: unload it first, or "
-                    + "send it as another version")
-        }
-        let signed = signedByTriton
+    private func load(
+        _ model: String, _ version: Int64?, _ override: TritonOverride?, isForced: Bool
+    ) throws(ErrandRefusal) {
+        var signed = signedByTriton
+        signed.isForced = isForced
         _ = try told(signed, .load) { () throws(OrderError) in
-            try control.load(model, version, signed, .load, isByItself: false, override: override)
+            try control.load(model, version, isForced: isForced, signed, override: override)
         }
-    }
-
-    private func makeLive(_ model: String, _ version: Int64?) throws(ErrandRefusal) {
-        if let version, case let faults = control.faults(model, version), !faults.isEmpty {
-            throw refusal(.unfit(model: model, version: version, faults: faults))
-        }
-        _ = try perform(.swap([Order.Change(model: model, version: version)], isForced: true), signedByTriton)
     }
 
     func repositoryUnload(_ message: ByteView) throws(ErrandRefusal) -> [UInt8] {

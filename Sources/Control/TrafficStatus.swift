@@ -34,6 +34,7 @@ extension StatusResponse.Version {
         default: state = "\(standing.state)"
         }
         slot = standing.slot.map { "\($0.name)" } ?? ""
+        failedGates = standing.version?.faults ?? []
         guard let counts = standing.version?.model.seen.counts else { return }
         calls = Int64(counts.calls)
         failed = Int64(counts.failed)

@@ -64,6 +64,7 @@ extension [ModelPlan] {
 /// A version in memory, and what came with it.
 struct LoadedVersion: Sendable {
     let version: Version<Servable>
+    let source: Source
     let hexDigest: String
     let bytes: Int
     let gates: [Gate]
@@ -114,6 +115,8 @@ public struct VersionLoader: Sendable {
     /// `override`: what goes before its configuration.
     func plan(_ folder: ModelFolder, _ override: TritonOverride?) -> ModelPlan {
         let file = "\(folder.name)/\(folder.tritonConfiguration == nil ? "model.yaml" : "config.pbtxt")"
+        // What only names the model changes nothing of it.
+        let override = override.flatMap { $0.changesRuns ? $0 : nil }
         var configuration = ModelConfiguration()
         var failure = folder.failure?.description
         do throws(ConfigurationError) {
@@ -153,14 +156,17 @@ public struct VersionLoader: Sendable {
     enum Check {
         /// Nothing: it was tried for somebody else.
         case none
-        /// Its examples and budgets.
-        case own
+        /// Its examples. Of times and memory a start says nothing: other models load beside. `tried`: what was found of it in a
+        /// process of its own, if it was tried there.
+        case own(tried: ProbeReport?)
         /// And `live`, the version that it may replace. `tried`: what was found of it in a process of its own.
         case beside(live: Servable?, tried: ProbeReport?)
 
         var tried: ProbeReport? {
-            if case .beside(_, let tried) = self { return tried }
-            return nil
+            switch self {
+            case .none: nil
+            case .own(let tried), .beside(_, let tried): tried
+            }
         }
     }
 
@@ -174,6 +180,7 @@ public struct VersionLoader: Sendable {
                 detail: failure)
         }
         let engine: Engine
+        let stamp = repository.fileStamp(model: plan.name, version: number)
         var digest: [UInt8] = []
         var hex = ""
         var bytes = 0
@@ -213,7 +220,8 @@ public struct VersionLoader: Sendable {
         let (gates, refusal) = gates(servable, plan, number, check)
         return LoadedVersion(
             version: Version(of: plan.name, number: number, servable, digest: digest, faults: gates.faults),
-            hexDigest: hex, bytes: bytes, gates: gates, refusal: refusal, tried: check.tried, manifest: manifest)
+            source: Source(configuration: plan.configuration, stamp: stamp), hexDigest: hex, bytes: bytes, gates: gates,
+            refusal: refusal, tried: check.tried, manifest: manifest)
     }
 
     /// Where there is a manifest the file must be the one that it names.
@@ -235,10 +243,11 @@ public struct VersionLoader: Sendable {
     ) -> ([Gate], refusal: String?) {
         var live: Servable?
         var rehearsed: Rehearsed?
+        var isStart = false
         switch check {
         case .none: return ([], nil)
         // A start does not wait for what there is nothing to compare with.
-        case .own: break
+        case .own: isStart = true
         case .beside(let other, let tried):
             live = other
             if tried == nil { rehearsed = servable.rehearsed }
@@ -249,9 +258,9 @@ public struct VersionLoader: Sendable {
             ?? Facts(
                 servable, configuration, golden: repository.golden(plan, number, of: servable),
                 rehearsed: rehearsed,
-                runs: configuration.latencyBudgetMilliseconds == nil ? 0 : Prober.runs)
+                runs: configuration.latencyBudgetMilliseconds == nil || isStart ? 0 : Prober.runs)
         let gates = facts.gates(
-            configuration,
+            configuration, isStart: isStart,
             beside: live.map { live in
                 // It is asked only where the answer matters.
                 let other = facts.isFinite == false || facts.refusal != nil ? live.rehearsed : Rehearsed()

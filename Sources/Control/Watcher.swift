@@ -25,7 +25,12 @@ public final class Watcher: @unchecked Sendable {
     /// What was refused, and for which live version.
     private var refused: [VersionName: Int64?] = [:]
 
+    /// Versions that were there when their model's folder was first listened to: the kernel told nothing of their copies. Until
+    /// one is written to it is taken for whole after a short rest.
+    private var unheard: Set<VersionName> = []
+
     static let restNanoseconds: Int64 = 1_000_000_000
+    private static let unheardRestNanoseconds = 3 * restNanoseconds
     /// Who copies changes much in a short time.
     private static let gatherNanoseconds = 200_000_000
 
@@ -46,7 +51,11 @@ public final class Watcher: @unchecked Sendable {
     /// To be called before anything is loaded: what changes from then on is noticed.
     public func begin() { begin(at: Clock.now()) }
 
-    func begin(at now: Int64) { _ = see([], at: now) }
+    func begin(at now: Int64) {
+        _ = see([], at: now)
+        // What was there before the server came is the start's.
+        unheard = []
+    }
 
     public func run() {
         var changed: Set<RepositoryWatch.Change> = []
@@ -105,14 +114,21 @@ public final class Watcher: @unchecked Sendable {
 
     private func see(_ changed: Set<RepositoryWatch.Change>, at now: Int64) -> Seen? {
         let repository = control.loader.repository
+        unheard.subtract(
+            changed.compactMap { change in change.version.map { VersionName(model: change.model, version: $0) } })
         var scan: Scan
         do throws(RepositoryError) {
             scan = try repository.scan()
             // A folder that is new may have changed before it was listened to.
             var turns = 0
-            while turns < 8, watch?.cover(repository, scan.models) ?? false {
+            var models: Set<String> = []
+            while turns < 8, let new = watch?.cover(repository, scan.models), new.isAny {
                 scan = try repository.scan()
+                models.formUnion(new.models)
                 turns += 1
+            }
+            for folder in scan.models where models.contains(folder.name) {
+                unheard.formUnion(folder.versions.map { VersionName(model: folder.name, version: $0) })
             }
         } catch {
             say("the repository cannot be read, and what is loaded stays: \(error.description)")
@@ -171,6 +187,7 @@ public final class Watcher: @unchecked Sendable {
             case .ready?, .live?: sightings.succeed(name)
             default: break
             }
+            tellChange(plan, number)
             guard onDisk.contains(number) else {
                 // An engine that needs no file.
                 folder.watched.complete.insert(number)
@@ -186,7 +203,11 @@ public final class Watcher: @unchecked Sendable {
             let isEnded = ended.contains { $0.version == nil || $0.version == number }
             let end = sightings.see(
                 name, stamp, at: now,
-                rest: isEnded ? min(Self.restNanoseconds, pollNanoseconds) : pollNanoseconds)
+                rest: min(
+                    pollNanoseconds,
+                    isEnded
+                        ? Self.restNanoseconds : unheard.contains(name) ? Self.unheardRestNanoseconds : pollNanoseconds
+                ))
             let isAtRest = end <= now && watch?.isBeingWritten(model: plan.name, version: number) != true
             if isAtRest || isCommitted(name, stamp) {
                 folder.settled.insert(number)
@@ -216,6 +237,14 @@ public final class Watcher: @unchecked Sendable {
             )
         }
         return folder
+    }
+
+    /// Watching loads nothing anew: for an audit a number stands for one state.
+    private func tellChange(_ plan: ModelPlan, _ number: Int64) {
+        guard let change = control.changeAtAGlance(plan, number) else { return }
+        say(
+            "version \(number) of model '\(plan.name)': \(change), and what is loaded stays: put a new state under a new number, or "
+                + "load it anew (vencejo load \(plan.name) --version \(number))")
     }
 
     private func isCommitted(_ name: VersionName, _ stamp: VersionStamp) -> Bool {

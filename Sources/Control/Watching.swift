@@ -15,7 +15,7 @@ extension ModelControl {
 
     func take(_ step: WatchStep, of model: String) throws(OrderError) -> Outcome {
         switch step {
-        case .load(let number): try load(model, number, signed(), .load, isByItself: true)
+        case .load(let number): try load(model, number, signed(), isByItself: true)
         case .makeLive(let number):
             try change(signed(), .swap) { (state) throws(OrderError) in
                 try state.roster.swap([Order.Change(model: model, version: number)], isForced: false)
@@ -40,6 +40,9 @@ extension ModelControl {
             for plan in plans { state.plans[plan.name] = plan }
         }
     }
+
+    /// What orders unloaded and nothing loaded since, by model.
+    var unloaded: [String: [Int64]] { state.withLock { $0.desired.models.compactMapValues(\.aside) } }
 
     /// By name; those of which nothing is loaded as well, if anything is kept of them.
     func watched() -> [String: WatchedModel] {
@@ -75,9 +78,20 @@ extension ModelControl {
 extension Desired {
     /// What watching must know of what was done. `top`: the version that it would have made live.
     mutating func heed<Loaded>(
-        _ change: Decision.Change, isOrder: Bool, before: ModelRecord<Loaded>?, after: ModelRecord<Loaded>, top: Int64?
+        _ change: Decision.Change, by signed: Signed, before: ModelRecord<Loaded>?, after: ModelRecord<Loaded>,
+        top: Int64?
     ) {
         guard var model = models[change.model] else { return }
+        let isOrder = signed.trigger.isOrder
+        let isOther = before?.standing(change.to ?? 0)?.version !== after.standing(change.to ?? 0)?.version
+        if change.from != change.to || isOther {
+            // A rollout, too, was ordered.
+            model.isByOrder = signed.trigger != .watch && change.to != nil ? true : nil
+            // What a forced rollout made live failed a gate, too.
+            let faults = after.standing(change.to ?? 0)?.version?.faults ?? []
+            model.isForced =
+                change.to != nil && (signed.isForced || model.isByOrder == true && !faults.isEmpty) ? true : nil
+        }
         if change.from != change.to { model.isPinned = isOrder && change.to != nil && change.to != top ? true : nil }
         let now = Set(after.standings.map(\.number))
         var aside = Set(model.aside ?? []).subtracting(now)

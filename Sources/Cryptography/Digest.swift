@@ -1,4 +1,5 @@
 // Enters: 32 bytes of SHA-256. Leaves: a value to compare, to keep in a table and to print.
+import Memory
 
 /// A SHA-256 digest (FIPS 180-4, section 6.2): 32 bytes, which name an artifact by what is in it.
 public struct Digest: Hashable, Sendable, BitwiseCopyable {
@@ -23,10 +24,7 @@ public struct Digest: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// 64 lower-case hexadecimal digits, as sha256sum(1) prints them.
-    public var hex: String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
+    public var hex: String { bytes.hex }
 }
 
 extension Digest: CustomStringConvertible {

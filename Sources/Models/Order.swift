@@ -5,9 +5,10 @@ import Tensors
 public enum Order: Sendable, Equatable {
     /// Into memory, beside what is there. `version` `nil`: the highest of the repository. Its slot is the one that is not
     /// live; what stood there goes when the new one is ready. Of a model that has no live version it becomes that.
-    /// `isShadow`: its slot is the shadow; so only where a version is live.
-    case load(model: String, version: Int64?, isShadow: Bool = false)
-    /// Out of memory. `version` `nil`: the whole model.
+    /// `isShadow`: its slot is the shadow; so only where a version is live. A version that is loaded already, from another file
+    /// or by another configuration, is loaded anew, and takes its own place; `isForced`: whatever its gates say.
+    case load(model: String, version: Int64?, isShadow: Bool = false, isForced: Bool = false)
+    /// Out of memory. `version` `nil`: the whole model, and if it has a live version only where that is forced.
     case unload(model: String, version: Int64?, isForced: Bool)
     /// Makes versions live, all of them in one commit.
     case swap([Change], isForced: Bool)
@@ -32,6 +33,16 @@ public enum Order: Sendable, Equatable {
         public init(model: String, version: Int64? = nil) {
             self.model = model
             self.version = version
+        }
+    }
+
+    /// Gates and differences do not matter.
+    public var isForced: Bool {
+        switch self {
+        case .load(_, _, _, let isForced), .unload(_, _, let isForced), .swap(_, let isForced),
+            .weights(_, _, let isForced):
+            isForced
+        case .rollback, .shadow, .promote, .abort, .label: false
         }
     }
 
@@ -98,6 +109,8 @@ public enum OrderError: Error, Sendable, Equatable {
     /// It did not pass its gates; one phrase each.
     case unfit(model: String, version: Int64, faults: [String])
     case isLive(model: String, version: Int64)
+    /// The whole model was to go.
+    case isServed(model: String, live: Int64)
     case nothingBeside(model: String)
     case nothingBefore(model: String)
     case badLabel(String)
@@ -140,7 +153,9 @@ public enum OrderError: Error, Sendable, Equatable {
             "version \(version) of model '\(escaped(model))' did not pass its gates: \(Self.first(faults)); "
                 + "say force to make it live all the same"
         case .isLive(let model, let version):
-            "version \(version) of model '\(escaped(model))' is live: swap to another first, unload the whole model, or say force"
+            "version \(version) of model '\(escaped(model))' is live: swap to another first, or say force"
+        case .isServed(let model, let live):
+            "version \(live) of model '\(escaped(model))' is live, and all versions would go: say force to unload them, or name one"
         case .nothingBeside(let model):
             "model '\(escaped(model))' has no version beside the live one that is ready: load one, or name the version"
         case .nothingBefore(let model):

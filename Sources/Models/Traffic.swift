@@ -18,7 +18,7 @@ extension Roster {
         -> Decision
     {
         switch order {
-        case .load(let model, _, _): throw .notLoaded(model: model, known: [])
+        case .load(let model, _, _, _): throw .notLoaded(model: model, known: [])
         case .unload(let model, let version, let isForced): try unload(model, version, isForced: isForced)
         case .swap(let changes, let isForced): try swap(changes, isForced: isForced)
         case .rollback(let model): try rollback(model)

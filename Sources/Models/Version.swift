@@ -25,6 +25,11 @@ public final class Version<Model: AnyObject & Sendable>: Sendable {
 
     public var name: ByteView { nameBytes.view }
     public var digest: ByteView { digestBytes.view }
+
+    /// As in "version 2 (sha256 9f86d081884c)": a number may stand for other bytes tomorrow.
+    public var title: String {
+        digest.count == 0 ? "version \(number)" : "version \(number) (sha256 \(digest.array.hex.prefix(12)))"
+    }
 }
 
 /// What is known of one version as of one commit.
@@ -38,6 +43,8 @@ public struct Standing<Model: AnyObject & Sendable>: Sendable {
 
     /// Which load it is on its way by: a version may be unloaded and loaded anew while the first load goes on.
     public let load: UInt64
+    /// The load that makes it anew while it takes calls, from another file or by another configuration; `nil`: none.
+    public internal(set) var renewal: UInt64?
 
     /// On its way into memory.
     public init(loading number: Int64, slot: Slot?, load: UInt64 = 0) {
@@ -60,5 +67,16 @@ public struct Standing<Model: AnyObject & Sendable>: Sendable {
         if state == .loading { note(.loaded) }
         note(.warmed)
         self.version = version
+    }
+
+    /// Whether it waits for what this load brings.
+    public func awaits(load: UInt64) -> Bool { state.isComing ? self.load == load : renewal == load }
+
+    /// It takes calls as before, by another model. - Returns: what took them until now.
+    mutating func renew(_ version: Version<Model>) -> Version<Model>? {
+        precondition(version.number == number && state.isServing)
+        defer { self.version = version }
+        renewal = nil
+        return self.version
     }
 }

@@ -63,6 +63,8 @@ public struct RepositoryModelRequest: Equatable, Sendable {
     }
 
     public var files: [File] = []
+    /// The parameter `force`, ours: whatever gates say.
+    public var isForced = false
     /// The keys of parameters other than those.
     public var others: [String] = []
 
@@ -86,6 +88,7 @@ public struct RepositoryModelRequest: Equatable, Sendable {
         var key = ""
         var text: String?
         var bytes: ByteView?
+        var truth: Bool?
         var reader = entry
         while let field = try reader.next() {
             switch field.number {
@@ -94,6 +97,7 @@ public struct RepositoryModelRequest: Equatable, Sendable {
                 var value = try field.message()
                 while let field = try value.next() {
                     switch field.number {
+                    case 1: truth = try field.bool()
                     case 3: text = try field.string().text
                     case 4: bytes = try field.bytes()
                     default: break
@@ -106,6 +110,8 @@ public struct RepositoryModelRequest: Equatable, Sendable {
             configuration = text
         } else if key.hasPrefix("file:"), let bytes {
             files.append(File(key: key, bytes: bytes))
+        } else if key == "force", let truth {
+            isForced = truth
         } else {
             others.append(key)
         }

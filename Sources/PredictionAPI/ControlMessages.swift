@@ -199,6 +199,9 @@ public struct HistoryResponse: Equatable, Sendable {
         public var steps: [String] = []
         /// 0: several, or none.
         public var version: Int64 = 0
+        /// Hexadecimal; empty: not known.
+        public var digest = ""
+        public var isForced = false
 
         public init() {}
     }
@@ -223,6 +226,8 @@ public struct HistoryResponse: Equatable, Sendable {
             try writer.string(7, arena.copy(event.reason), in: &arena)
             for step in event.steps { try writer.element(8, arena.copy(step), in: &arena) }
             try writer.number(9, event.version, in: &arena)
+            try writer.string(10, arena.copy(event.digest), in: &arena)
+            try writer.bool(11, event.isForced, in: &arena)
             try writer.end(mark, in: &arena)
         }
         try writer.number(2, previous, in: &arena)
@@ -246,6 +251,8 @@ public struct HistoryResponse: Equatable, Sendable {
                     case 7: event.reason = try text(field)
                     case 8: event.steps.append(try text(field))
                     case 9: event.version = try signed(field)
+                    case 10: event.digest = try text(field)
+                    case 11: event.isForced = try reading { () throws(WireError) in try field.bool() }
                     default: break
                     }
                 }

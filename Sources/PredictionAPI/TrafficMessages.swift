@@ -62,6 +62,7 @@ public struct StatusResponse: Equatable, Sendable {
         /// 0: no answers.
         public var p50Nanoseconds: Int64 = 0
         public var p99Nanoseconds: Int64 = 0
+        public var failedGates: [String] = []
 
         public init() {}
     }
@@ -172,6 +173,7 @@ extension StatusResponse.Version {
         for (index, value) in [percent, calls, failed, refused, p50Nanoseconds, p99Nanoseconds].enumerated() {
             try writer.number(4 + index, value, in: &arena)
         }
+        for gate in failedGates { try writer.element(10, arena.copy(gate), in: &arena) }
     }
 
     fileprivate init(decoding message: WireReader) throws(PredictionDecodeError) {
@@ -186,6 +188,7 @@ extension StatusResponse.Version {
             case 7: refused = try signed(field)
             case 8: p50Nanoseconds = try signed(field)
             case 9: p99Nanoseconds = try signed(field)
+            case 10: failedGates.append(try text(field))
             default: break
             }
         }

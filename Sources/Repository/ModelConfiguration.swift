@@ -58,6 +58,14 @@ public struct ModelConfiguration: Sendable, Equatable {
 
     public init() {}
 
+    /// What of it decides how a version is loaded and run: two versions with the same answer alike.
+    public var ofRuns: ModelConfiguration {
+        var runs = self
+        runs.versionPolicy = .latest(2)
+        (runs.versionsKept, runs.labels) = (nil, [:])
+        return runs
+    }
+
     /// `file` is what errors call the configuration. Errors: an unknown key, a key twice, a value that is not allowed.
     public init(_ pairs: [(key: String, value: String)], file: String) throws(ConfigurationError) {
         var seen: Set<Key> = []

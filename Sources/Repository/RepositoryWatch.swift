@@ -47,23 +47,30 @@ public final class RepositoryWatch {
         descriptor = Descriptor(adopting: made)
     }
 
+    /// What was not listened to before.
+    public struct Newcomers {
+        /// Any folder. What changed in it between the scan that found it and this call was not heard: scan again.
+        public var isAny = false
+        /// Models: how a version came that is there already was not heard.
+        public var models: Set<String> = []
+    }
+
     /// From now on these are listened to: the repository's folder, the models' and the versions'.
-    /// - Returns: whether one of them was not listened to before. What changed in it between the scan that found it and this call
-    ///   was not heard: scan again.
-    public func cover(_ repository: Repository, _ models: [ModelFolder]) -> Bool {
+    public func cover(_ repository: Repository, _ models: [ModelFolder]) -> Newcomers {
         isPartial = false
-        var isNew = add(repository.given, .root)
+        var new = Newcomers(isAny: add(repository.given, .root))
         let root = repository.root
-        isNew = add(root.folder, .root) || isNew
+        if add(root.folder, .root) { new.isAny = true }
         for model in models {
             guard let folder = try? root.folder.folder(model.name) else { continue }
-            isNew = add(folder, .model(model.name)) || isNew
+            if add(folder, .model(model.name)) { new.models.insert(model.name) }
             for version in model.versions {
                 guard let folder = try? root.folder.folder(model.name, "\(version)") else { continue }
-                isNew = add(folder, .version(model.name, version)) || isNew
+                if add(folder, .version(model.name, version)) { new.isAny = true }
             }
         }
-        return isNew
+        if !new.models.isEmpty { new.isAny = true }
+        return new
     }
 
     private func add(_ folder: borrowing Folder, _ place: Place) -> Bool {

@@ -6,7 +6,7 @@ public struct TritonOverride: Sendable, Equatable {
     public let versionPolicy: VersionPolicy?
     let message: TextMessage
 
-    /// It says more than what the model is: what is loaded already was loaded otherwise.
+    /// It says more than what the model is.
     public var changesRuns: Bool { message.fields.contains { !["name", "platform", "backend"].contains($0.name) } }
 
     /// What errors call it.

@@ -120,6 +120,9 @@ struct LoadCommand: ParsableCommand {
         It stands in the slot that is not live, or with --slot shadow beside both; what stood there goes when it is ready. Of a \
         model that has no live version it becomes that. It is waited for 600 s, unless --timeout says otherwise. Asked for by its number it answers at once; "vencejo swap" makes it live.
 
+        A version that is loaded already is loaded anew if its file or its configuration changed: beside, tried, and in its \
+        own place once it passed its gates. "vencejo rollback" brings back what was live.
+
         Examples:
           vencejo load iris
           vencejo load iris --version 7 --reason "retrained on October"
@@ -134,11 +137,13 @@ struct LoadCommand: ParsableCommand {
             "shadow: where it answers who asks for it only, and can be compared with the live one. Default: the one of blue and green that is not live.",
             valueName: "slot"))
     var slot: String?
+    @Flag(help: "Load anew also if a gate fails, or callers of what was loaded would notice.") var force = false
     @OptionGroup var order: OrderOptions
 
     func run() throws {
         var request = order.request(model)
         request.version = try OrderOptions.number(version)
+        request.isForced = force
         guard slot == nil || slot == "shadow" else {
             throw Failure.usage(
                 "--slot \(quoted(slot ?? "")): allowed is shadow; without --slot it is the one of blue and green that is not live"
@@ -156,16 +161,17 @@ struct UnloadCommand: ParsableCommand {
     static let configuration = control(
         "unload", "Take a version, or a whole model, out of memory.",
         """
-        Calls that have it end first. Without --version the whole model goes.
+        Calls that have it end first. Without --version the whole model goes, with an experiment or a rollout of it; if a version \
+        is live, only with --force.
 
         Examples:
           vencejo unload iris --version 6
-          vencejo unload iris
+          vencejo unload iris --force
         """)
 
     @Argument(help: "The model's name.") var model: String
     @Option(help: ArgumentHelp("The version. Default: all of them.", valueName: "number")) var version: Int64?
-    @Flag(help: "Also if the version is live.") var force = false
+    @Flag(help: "Also if the version is live, or the model has a live version.") var force = false
     @OptionGroup var order: OrderOptions
 
     func run() throws {
@@ -290,7 +296,9 @@ struct HistoryCommand: ParsableCommand {
         case .table:
             let rows = history.events.map { event in
                 [
-                    Self.time(event.timeMilliseconds), event.verb, event.version == 0 ? "-" : "\(event.version)",
+                    Self.time(event.timeMilliseconds), event.verb + (event.isForced ? " (forced)" : ""),
+                    event.version == 0 ? "-" : "\(event.version)",
+                    event.digest.isEmpty ? "-" : printable(String(event.digest.prefix(12))),
                     event.from == event.to ? Self.live(event.to) : "\(Self.live(event.from)) -> \(Self.live(event.to))",
                     "\(event.epoch)", printable(event.author),
                     printable(event.reason.isEmpty ? "-" : event.reason),
@@ -299,12 +307,13 @@ struct HistoryCommand: ParsableCommand {
             if rows.isEmpty {
                 return print("nothing was ordered of model \(quoted(model)), as far as its server remembers")
             }
-            print(table(["TIME", "WHAT", "VERSION", "LIVE", "EPOCH", "WHO", "WHY"], rows))
+            print(table(["TIME", "WHAT", "VERSION", "SHA256", "LIVE", "EPOCH", "WHO", "WHY"], rows))
             print("")
             print(
                 history.previous == 0
                     ? "a rollback would find nothing in memory that was live before"
-                    : "a rollback would make version \(history.previous) live")
+                    : "a rollback would make version \(history.previous) live"
+                        + (history.previous == Self.liveNow(history) ? ", as it was before it was loaded anew" : ""))
         }
     }
 
@@ -318,6 +327,8 @@ struct HistoryCommand: ParsableCommand {
                         .object([
                             ("time", .string(Self.time(event.timeMilliseconds))), ("verb", .string(event.verb)),
                             ("version", version(event.version)),
+                            ("digest", event.digest.isEmpty ? .null : .string(event.digest)),
+                            ("forced", .bool(event.isForced)),
                             ("from_version", version(event.from)), ("to_version", version(event.to)),
                             ("epoch", .number(Int64(clamping: event.epoch))), ("author", .string(event.author)),
                             ("reason", .string(event.reason)), ("steps", .array(event.steps.map { .string($0) })),
@@ -326,6 +337,8 @@ struct HistoryCommand: ParsableCommand {
             ),
         ])
     }
+
+    private static func liveNow(_ history: HistoryResponse) -> Int64 { history.events.last?.to ?? 0 }
 
     private static func live(_ version: Int64) -> String { version == 0 ? "none" : "\(version)" }
 

@@ -1,5 +1,6 @@
 // Enters: names of models, or none. Leaves: what the server has of them; or where those of a repository come from.
 import ArgumentParser
+import Memory
 import PredictionAPI
 import Repository
 import Tensors
@@ -68,7 +69,7 @@ struct ModelsCommand: ParsableCommand {
                     printable(model.name), "\(version.version)", version.slot.map { "\($0.name)" } ?? "-",
                     version.state.name, version.batching.name,
                     list(version.inputs, version), list(version.outputs, version),
-                    version.artifactDigest.isEmpty ? "-" : String(hexadecimal(version.artifactDigest).prefix(12)),
+                    version.artifactDigest.isEmpty ? "-" : String(version.artifactDigest.hex.prefix(12)),
                 ]
             }
         }
@@ -149,7 +150,7 @@ extension VersionStatus {
             ("state", .string(state.name)), ("reason", .string(reason)), ("platform", .string(platform)),
             ("batching", .string(batching.name)), ("batching_reason", .string(batchingReason)),
             ("bit_dependent_nodes", .array(bitDependentNodes.map(JSON.string))),
-            ("artifact_digest", .string(hexadecimal(artifactDigest))),
+            ("artifact_digest", .string(artifactDigest.hex)),
             ("inputs", .array(inputs.map(\.json))), ("outputs", .array(outputs.map(\.json))),
         ])
     }

@@ -44,7 +44,7 @@ struct Prediction {
                     ("model", .string(provenance.model.text)), ("version", .number(provenance.version)),
                     ("slot", provenance.slot.map { .string("\($0.name)") } ?? .null),
                     ("epoch", .number(Int64(clamping: provenance.epoch))),
-                    ("artifact_digest", .string(hexadecimal(provenance.artifactDigest.array))),
+                    ("artifact_digest", .string(provenance.artifactDigest.array.hex)),
                 ])
             ),
             (
@@ -68,7 +68,7 @@ struct Prediction {
             sum + 2 + ([titles[column]] + heads.map { $0[column] }).map(\.count).reduce(0, max)
         }
         let rows = zip(heads, outputs).map { $0 + [$1.values.line(width: max(24, columns - used))] }
-        let digest = hexadecimal(provenance.artifactDigest.array).prefix(12)
+        let digest = provenance.artifactDigest.array.hex.prefix(12)
         let facts =
             [
                 "model \(printable(provenance.model.text))", "version \(provenance.version)",
@@ -78,10 +78,6 @@ struct Prediction {
             + ["\(milliseconds) ms"]
         return vencejo.table(titles + ["VALUES"], rows) + "\n\n" + facts.joined(separator: ", ")
     }
-}
-
-func hexadecimal(_ bytes: [UInt8]) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }
 
 /// A peer's text on a terminal: control characters escaped, as JSON does. Quotes and backslashes stay as they are.

@@ -63,6 +63,12 @@ extension StatusResponse {
                 ["MODEL", "VERSION", "SLOT", "STATE", "SHARE", "CALLS", "FAILED", "REFUSED", "P50", "P99"], rows)
         ]
         for model in models {
+            for version in model.versions where !version.failedGates.isEmpty {
+                lines.append("")
+                lines.append(
+                    "version \(version.number) of \(printable(model.name)) did not pass its gates: "
+                        + printable(version.failedGates.joined(separator: "; ")))
+            }
             if let shadow = model.shadow {
                 lines.append("")
                 lines.append(
@@ -117,6 +123,7 @@ extension StatusResponse.Model {
                             ("calls", .number(version.calls)), ("failed", .number(version.failed)),
                             ("refused", .number(version.refused)), ("p50_nanoseconds", .number(version.p50Nanoseconds)),
                             ("p99_nanoseconds", .number(version.p99Nanoseconds)),
+                            ("failed_gates", .array(version.failedGates.map { .string($0) })),
                         ])
                     })
             ), ("rollout", rollout?.json ?? .null), ("shadow", shadow?.json ?? .null),

@@ -38,7 +38,7 @@ struct VersionEvaluation {
         let status = try Self.status(of: model, client)
         let first = try Self.loaded(versions.first, of: status)
         let second = try Self.loaded(versions.second, of: status)
-        digests = (hexadecimal(first.artifactDigest), hexadecimal(second.artifactDigest))
+        digests = (first.artifactDigest.hex, second.artifactDigest.hex)
         if let output, !first.outputs.isEmpty, !first.outputs.contains(where: { $0.name == output }) {
             throw .usage(
                 "--output-name \(quoted(output)): version \(first.version) has no such output; it has \(listed(first.outputs.map(\.name)))"

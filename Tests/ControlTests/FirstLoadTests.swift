@@ -147,8 +147,10 @@ func aFileThatCannotBeReadFails(file: String, content: String, log: String) thro
     // Which of the two failed last is the threads' matter.
     let warnings = shop.warnings.withLock(\.self)
     #expect(warnings.contains { $0.contains("version 1 is to answer instead of version") })
-    // What an order made live is not replaced by anybody.
-    try shop.perform(.label(model: "m", label: "x", version: 1))
+    // What an order made live is not replaced.
+    try shop.perform(.unload(model: "m", version: 1, isForced: true))
+    try shop.perform(.load(model: "m", version: 1))
+    #expect(shop.standing("m", 1)?.state == .live)
     shop.control.leave()
     try FileManager.default.removeItem(atPath: "\(place.path)/m/1")
     try place.fixture("lookup/1", as: "m/2-new")

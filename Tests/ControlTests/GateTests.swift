@@ -182,8 +182,8 @@ func examplesAreCompared(expected: [UInt8], difference: String?) throws {
     try place.file("m/1/golden/a/input.x.npy", "no array")
     let shop = try Workshop(place)
     try shop.start()
-    // What was to be served is; it is told to whoever looks.
-    #expect(shop.lines == ["m 1 blue live"])
+    // No order wants it live; by its number it answers.
+    #expect(shop.lines == ["m 1 blue ready"])
     let report = try #require(shop.reports.withLock { $0.first })
     let gate = try #require(report.gates.first { $0.name == .golden })
     #expect(gate.outcome == .failed && gate.sentence.contains("one of its files is no array"), "\(gate.sentence)")

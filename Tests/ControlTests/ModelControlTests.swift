@@ -16,8 +16,9 @@ private func swap(_ model: String, _ version: Int64? = nil, isForced: Bool = fal
 
 private func load(_ model: String, _ version: Int64? = nil) -> Order { .load(model: model, version: version) }
 
-private func unload(_ model: String, _ version: Int64? = nil, isForced: Bool = false) -> Order {
-    .unload(model: model, version: version, isForced: isForced)
+private func unload(_ model: String, _ version: Int64? = nil, isForced: Bool? = nil) -> Order {
+    // All of a model that is served goes by force only.
+    .unload(model: model, version: version, isForced: isForced ?? (version == nil))
 }
 
 private func label(_ model: String, _ label: String, _ version: Int64?) -> Order {
@@ -55,11 +56,11 @@ private let day = [
         ["m 1 green live", "m 3 blue ready"]),
     Done(
         .rollback(model: "m"), changed("m", 1, 3),
-        ["version 3 of model 'm' answers instead of version 1, which stays loaded"],
+        ["version 3 of model 'm' answers again instead of version 1, which stays loaded"],
         ["m 3 blue live", "m 1 green ready"]),
     Done(
         .rollback(model: "m"), changed("m", 3, 1),
-        ["version 1 of model 'm' answers instead of version 3, which stays loaded"],
+        ["version 1 of model 'm' answers again instead of version 3, which stays loaded"],
         ["m 1 green live", "m 3 blue ready"]),
     Done(
         label("m", "next", 3), changed("m", 1, 1), ["label 'next' of model 'm' points to version 3"],
@@ -106,7 +107,8 @@ private let day = [
                 to: change.to,
                 epoch: outcome.epoch, author: "maria", reason: "\(number)", steps: done.steps,
                 // A swap is about what is live then.
-                version: done.version ?? (change.from == change.to ? nil : change.to), trigger: .api))
+                version: done.version ?? (change.from == change.to ? nil : change.to), trigger: .api,
+                isForced: done.order.isForced ? true : nil))
         #expect(shop.control.history("m") == expected)
         #expect(try Desired.read(shop.place.state)?.models["m"]?.history == expected)
     }
@@ -412,7 +414,7 @@ func whatIsOnItsWayIsKept(isThere: Bool) throws {
     #expect(second.lines == ["m 2 blue live", "m 1 green failed"])
 }
 
-/// A place for what has none, beside the one that is to be live.
+/// What was kept in no slot stands in none again.
 @Test func aFileFromAHandIsServed() throws {
     let place = try Place(["m": [1, 2, 3]])
     var desired = Desired()
@@ -420,7 +422,7 @@ func whatIsOnItsWayIsKept(isThere: Bool) throws {
     try desired.write(to: place.state)
     let shop = try Workshop(place)
     try shop.start()
-    #expect(shop.lines == ["m 1 green live", "m 3 blue ready"] && shop.control.previous("m") == 3)
+    #expect(shop.lines == ["m 1 green live", "m 3 - ready"] && shop.control.previous("m") == 3)
 }
 
 private let decisions = [

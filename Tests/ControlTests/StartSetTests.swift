@@ -20,7 +20,7 @@ private enum Fate {
             record.failed(1, "no")
         case .live:
             record.begin(1, load: 1)
-            _ = record.arrived(Version(of: "m", number: 1, Nothing(), digest: []), displaces: true)
+            _ = record.arrived(Version(of: "m", number: 1, Nothing(), digest: []))
         }
         return record
     }

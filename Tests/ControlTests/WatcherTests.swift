@@ -72,6 +72,24 @@ private final class Watched {
     #expect(watched.look(after: 1) == ["m 2 green live", "m 1 blue ready"])
 }
 
+/// Between the look that finds a model's folder and the call that listens to it a version may be moved there, of which the kernel tells nothing.
+@Test func aVersionThatCameBeforeItsModelWasListenedToIsTakenSoon() throws {
+    let watched = try Watched(Place(["m": [1]]))
+    watched.look(after: 15)
+    try watched.shop.place.add("fresh", [7])
+    #expect(watched.look(after: 1) == ["m 1 blue live"])
+    #expect(watched.look(after: 2.9) == ["m 1 blue live"])
+    #expect(watched.look(after: 0.1) == ["fresh 7 blue live", "m 1 blue live"])
+    // One that is written to is not taken before its writer is done, or a poll has passed.
+    try watched.shop.place.add("slow", [1])
+    #expect(watched.look(after: 1).count == 2)
+    try watched.shop.place.file("slow/1/more")
+    watched.now += second
+    _ = watched.watcher.look([.init(model: "slow", version: 1, isEnd: false)], at: watched.now)
+    #expect(watched.look(after: 14.9).count == 2)
+    #expect(watched.look(after: 0.1).count == 3)
+}
+
 @Test func aVersionWithAManifestIsTakenAtOnce() throws {
     let place = Place()
     try place.fixture("lookup/1", as: "m/1")

@@ -208,7 +208,8 @@ def others(prediction, inference, control):
         control.ModelTraffic(
             model="rf", versions=[
                 control.VersionTraffic(version=7, state="ready", slot="green", percent=5, calls=1000, failed=2, refused=3,
-                                       p50_nanoseconds=1_200_000, p99_nanoseconds=9_000_000),
+                                       p50_nanoseconds=1_200_000, p99_nanoseconds=9_000_000,
+                                       failed_gates=["golden: 1 of 2 failed", ""]),
                 control.VersionTraffic()],
             rollout=control.RolloutStatus(
                 version=7, step=1, steps=3, verdict="it has just begun", evidence_max=1500,
@@ -219,7 +220,7 @@ def others(prediction, inference, control):
         changes=[dict(model="rf", from_version=11, to_version=12), dict(model="cats", to_version=1), dict()])
     yield "history response", control.HistoryResponse(previous_version=11, events=[
         dict(time_milliseconds=1_768_000_000_123, verb="swap", from_version=11, to_version=12, epoch=300, author="maria",
-             reason="because", steps=["one", ""], version=12),
+             reason="because", steps=["one", ""], version=12, digest="9f86d081", forced=True),
         dict(time_milliseconds=-1), dict()])
 
 

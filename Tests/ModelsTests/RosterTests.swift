@@ -174,7 +174,7 @@ private func house() throws -> Roster<Number> {
     model("lone", [(1, 101)])
     model("odd", [(1, 101), (2, 202)])
     model("gone", [(1, 101)])
-    _ = try roster.unload("gone", nil, isForced: false)
+    _ = try roster.unload("gone", nil, isForced: true)
     var many = ModelRecord<Number>(
         name: "many", slots: [.blue: 1, .green: 2, .shadow: 3], others: [], live: 1, previous: nil, labels: [:])
     for number in [1, 2, 3] as [Int64] { _ = many.arrived(loaded(number, 101, of: "many")) }
@@ -223,6 +223,7 @@ struct OrderErrorRow: Sendable, CustomTestStringConvertible {
     OrderErrorRow(.rollback(model: "pets"), .nothingBefore(model: "pets")),
     OrderErrorRow(.rollback(model: "dogs"), .notLoaded(model: "dogs", known: known)),
     OrderErrorRow(unload("pets", 1), .isLive(model: "pets", version: 1)),
+    OrderErrorRow(unload("many", nil), .isServed(model: "many", live: 1)),
     OrderErrorRow(unload("pets", 9), .versionNotLoaded(model: "pets", version: 9, loaded: [1, 2])),
     OrderErrorRow(unload("pets", 9, isForced: true), .versionNotLoaded(model: "pets", version: 9, loaded: [1, 2])),
     OrderErrorRow(unload("dogs", nil), .notLoaded(model: "dogs", known: known)),
@@ -296,7 +297,7 @@ private func but(_ changes: [String: Int64?]) -> [String: Int64] {
         unload("pets", 1, isForced: true), [("pets", 1, nil)], ["version 1 of model 'pets' goes"],
         live: but(["pets": nil]), about: 1),
     DecisionRow(
-        unload("many", nil), [("many", 1, nil)], (1...3).map { "version \($0) of model 'many' goes" },
+        unload("many", nil, isForced: true), [("many", 1, nil)], (1...3).map { "version \($0) of model 'many' goes" },
         live: but(["many": nil])),
     DecisionRow(
         .label(model: "pets", label: "next", version: 3), [("pets", 1, 1)],
@@ -320,7 +321,9 @@ func decisions(row: DecisionRow) throws {
         let decision = try roster.rollback("odd")
         #expect(decision.changes == [Decision.Change(model: "odd", from: from, to: to)])
         #expect(
-            decision.steps == ["version \(to) of model 'odd' answers instead of version \(from), which stays loaded"])
+            decision.steps == [
+                "version \(to) of model 'odd' answers again instead of version \(from), which stays loaded"
+            ])
         #expect(roster.models["odd"]?.live == to && roster.models["odd"]?.previous == from)
     }
     // What was live before and is not in memory any more is no way back.
@@ -360,7 +363,8 @@ private let errors: [OrderError] = [
     .versionNotLoaded(model: "a\nb", version: 7, loaded: []), .busy(model: "a\nb", version: 7),
     .loadFailed(model: "a\nb", version: 7, reason: "its file is empty"),
     .incompatible(model: "a\nb", version: 7, differences: ["input 'x' is gone", "input 'y' is new"]),
-    .isLive(model: "a\nb", version: 7), .nothingBeside(model: "a\nb"), .nothingBefore(model: "a\nb"), .badLabel("a\nb"),
+    .isLive(model: "a\nb", version: 7), .isServed(model: "a\nb", live: 7), .nothingBeside(model: "a\nb"),
+    .nothingBefore(model: "a\nb"), .badLabel("a\nb"),
     .twice(model: "a\nb"), .noModel, .notKept(reason: "the disk is full"), .repository(reason: "it is gone"),
     .noVersion(model: "a\nb"), .noLive(model: "a\nb"), .alreadyLive(model: "a\nb", version: 7),
     .rolloutIsOn(model: "a\nb", version: 7), .noRollout(model: "a\nb"), .badShares("no"), .badPolicy("no"),
@@ -379,7 +383,7 @@ private let errors: [OrderError] = [
     }
 }
 
-@Test func theSentencesHoldEveryCase() { #expect(Set(errors.map(kind(of:))) == Set(0...25)) }
+@Test func theSentencesHoldEveryCase() { #expect(Set(errors.map(kind(of:))) == Set(0...26)) }
 
 /// A case that is added does not compile until it has a number here, and a place above.
 private func kind(of error: OrderError) -> Int {
@@ -410,6 +414,7 @@ private func kind(of error: OrderError) -> Int {
     case .fixed: 23
     case .experimentIsOn: 24
     case .tooManyExperiments: 25
+    case .isServed: 26
     }
 }
 

@@ -62,6 +62,7 @@ private let goldenStatus: StatusResponse = {
     (version.number, version.state, version.slot, version.percent) = (7, "ready", "green", 5)
     (version.calls, version.failed, version.refused) = (1000, 2, 3)
     (version.p50Nanoseconds, version.p99Nanoseconds) = (1_200_000, 9_000_000)
+    version.failedGates = ["golden: 1 of 2 failed", ""]
     var gate = StatusResponse.Gate()
     (gate.name, gate.evidence, gate.finding, gate.isWorse) = ("errors", 12, "2 of 1000", true)
     var rollout = StatusResponse.Rollout()
@@ -97,6 +98,8 @@ private let goldenHistory = history {
             $0.reason = "because"
             $0.steps = ["one", ""]
             $0.version = 12
+            $0.digest = "9f86d081"
+            $0.isForced = true
         },
         event { $0.timeMilliseconds = -1 }, event { _ in },
     ]

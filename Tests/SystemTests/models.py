@@ -46,6 +46,16 @@ def put(folder, name, version, content=None, adds=None, yaml=None, **shape):
         (folder / name / "model.yaml").write_text(yaml)
 
 
+def golden(folder, name, version, case="one", expected=None, **files):
+    """An example whose answer is x + `expected`."""
+    place = folder / name / str(version) / "golden" / case
+    place.mkdir(parents=True, exist_ok=True)
+    x = np.arange(2 * WIDTH, dtype=np.float32).reshape(2, WIDTH)
+    files = files or {"input.x": x, "output.y": x + np.float32(expected)}
+    for file, array in files.items():
+        np.save(place / f"{file}.npy", array)
+
+
 # Models whose answers are compared
 
 SCORE = node("MatMul", "x", "w", "s")

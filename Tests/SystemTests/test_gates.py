@@ -14,22 +14,12 @@ import pytest
 
 from calls import ask, controls, load, refused, states, swap, vencejo
 from command_line import DONE, FAILED, USAGE, command
-from models import WIDTH, failing, graph, node, put
+from models import WIDTH, failing, golden, graph, node, put
 from server import PATIENCE, binary, run, runtime
 from stubs import control
 from waiting import eventually
 
 WRONG = grpc.StatusCode.FAILED_PRECONDITION
-
-
-def golden(folder, name, version, case="one", expected=None, **files):
-    """An example whose answer is x + `expected`."""
-    place = folder / name / str(version) / "golden" / case
-    place.mkdir(parents=True, exist_ok=True)
-    x = np.arange(2 * WIDTH, dtype=np.float32).reshape(2, WIDTH)
-    files = files or {"input.x": x, "output.y": x + np.float32(expected)}
-    for file, array in files.items():
-        np.save(place / f"{file}.npy", array)
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +136,7 @@ def test_what_fails_its_gates_needs_force(serve_repository, repository):
 def test_a_version_that_fails_does_not_become_live_where_none_is(serve_repository, repository):
     server = serve_repository()
     stub = controls(server)
-    stub.Unload(control.ControlRequest(model="left"))
+    stub.Unload(control.ControlRequest(model="left", force=True))
     golden(repository, "left", 2, expected=7)
     assert load(stub, "left", 2).steps[-1] == "version 2 of model 'left' is ready; none is live"
     assert states(server, "left") == {2: ("BLUE", "READY")}
@@ -210,7 +200,7 @@ def test_nan_is_a_fault_where_the_live_version_knows_better(serve_repository, re
         put(repository, "roots", version, content)
     server = serve_repository()
     stub = controls(server)
-    stub.Unload(control.ControlRequest(model="roots"))
+    stub.Unload(control.ControlRequest(model="roots", force=True))
     load(stub, "roots", 1)
     load(stub, "roots", 2)
     if is_fit:
@@ -236,7 +226,7 @@ def test_a_version_that_answers_nothing_needs_force(serve_repository, repository
     load(stub, "left", 5)
     swap(stub, ("left", 5))
     # What answers nothing does not become live by coming first, either.
-    stub.Unload(control.ControlRequest(model="left"))
+    stub.Unload(control.ControlRequest(model="left", force=True))
     assert load(stub, "left", 3).steps[-1] == "version 3 of model 'left' is ready; none is live"
 
 

@@ -39,7 +39,7 @@ def test_a_version_comes_answers_and_goes(serve_repository):
     assert states(server, "left") == {1: ("GREEN", "LIVE")}
     refused(grpc.StatusCode.NOT_FOUND, lambda: ask(server, "left", version=4), "version 4", "loaded: 1")
     refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: stub.Rollback(control.ControlRequest(model="left")), "live before")
-    stub.Unload(control.ControlRequest(model="left"))
+    stub.Unload(control.ControlRequest(model="left", force=True))
     refused(grpc.StatusCode.NOT_FOUND, lambda: ask(server, "left"), "left")
     # A model that has no live version gets one.
     assert stub.Load(control.ControlRequest(model="left")).changes[0].to_version == 4 and ask(server, "left")[0] == 4
@@ -83,7 +83,7 @@ def test_what_callers_would_notice_needs_force(serve_repository, repository, sha
     stub = controls(server)
     stub.Load(control.ControlRequest(model="left", version=4))
     assert states(server, "left")[5] == ("BLUE", "LIVE")
-    stub.Unload(control.ControlRequest(model="left"))
+    stub.Unload(control.ControlRequest(model="left", force=True))
     stub.Load(control.ControlRequest(model="left", version=4))
     stub.Load(control.ControlRequest(model="left", version=5))
     refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: swap(stub, ("left", 5)), *words)
@@ -133,7 +133,7 @@ def test_what_cannot_be_done_is_told(serve_repository):
     # What helps is what is told: a load, where there is something to load.
     refused(not_found, lambda: swap(stub, ("left", 1)), "version 1", "loaded are 3, 4", "load it first")
     refused(not_found, lambda: swap(stub, ("left", 9)), "no version 9 in the repository", "it has 1, 2, 3, 4")
-    stub.Unload(control.ControlRequest(model="right"))
+    stub.Unload(control.ControlRequest(model="right", force=True))
     refused(not_found, lambda: swap(stub, ("right", 4)), "load it first")
     refused(bad, lambda: stub.Swap(control.ControlRequest()), "no model is named")
     refused(bad, lambda: swap(stub, ("left", 3), ("left", 4)), "twice")
@@ -152,7 +152,7 @@ def test_a_dry_run_changes_nothing(serve_repository, repository):
     epoch = ask(server, "left")[1]
     for done in (
             swap(stub, ("left", 3), ("right", 3), dry_run=True),
-            stub.Unload(control.ControlRequest(model="left", dry_run=True)),
+            stub.Unload(control.ControlRequest(model="left", force=True, dry_run=True)),
             stub.Load(control.ControlRequest(model="left", version=1, dry_run=True)),
             stub.SetLabel(control.ControlRequest(model="left", label="x", version=3, dry_run=True))):
         assert done.steps and done.epoch == epoch
@@ -403,15 +403,17 @@ def test_the_commands(serve_repository):
     code, text, _ = vencejo("history", "left")
     assert code == DONE and "tuesday" in text and "a rollback would make version 4 live" in text
     lines = [line.split()[1:] for line in text.splitlines()]
-    assert lines[0] == ["WHAT", "VERSION", "LIVE", "EPOCH", "WHO", "WHY"]
-    assert lines[1][:3] == ["load", "2", "4"] and lines[2][:5] == ["swap", "2", "4", "->", "2"]
+    assert lines[0] == ["WHAT", "VERSION", "SHA256", "LIVE", "EPOCH", "WHO", "WHY"]
+    digest = lines[1][2]
+    assert len(digest) == 12 and lines[1][:4] == ["load", "2", digest, "4"]
+    assert lines[2][:6] == ["swap", "2", digest, "4", "->", "2"]
     code, text, _ = vencejo("history", "right")
     assert code == DONE and "-> 3" in text
     assert vencejo("rollback", "left", "--dry-run")[1].startswith("would be: version 4")
     assert vencejo("rollback", "left")[0] == DONE and ask(server, "left")[0] == 4
     assert vencejo("label", "left", "stable", "--version", "4")[0] == DONE and ask(server, "left", label="stable")[0] == 4
     assert vencejo("unload", "left", "--version", "2")[0] == DONE and set(states(server, "left")) == {4}
-    assert vencejo("unload", "right")[0] == DONE
+    assert vencejo("unload", "right", "--force")[0] == DONE
     history = json.loads(vencejo("history", "left", "-o", "json")[1])
     assert [(event["verb"], event["version"]) for event in history["events"]] == [
         ("load", 2), ("swap", 2), ("rollback", 4), ("label", 4), ("unload", 2)]
@@ -442,8 +444,9 @@ def test_tritonclient_loads_and_unloads(serve_repository, repository, triton):
     assert ask(server, "left")[0] == 3 and set(states(server, "left")) == {1, 3}
     assert triton(server.control, ("load", "left", {})) == [None] and ask(server, "left")[0] == 4
     none, index = triton(server.control, ("unload", "left"), ("index",))
-    assert none is None and index == [{"name": "left"}, *({"name": "right", "version": str(version), "state": "READY"}
-                                                          for version in (3, 4))]
+    assert none is None and index == [
+        *({"name": "left", "version": str(version), "state": "UNAVAILABLE", "reason": "unloaded"} for version in (1, 2, 3, 4)),
+        *({"name": "right", "version": str(version), "state": "READY"} for version in (3, 4))]
     refused(grpc.StatusCode.NOT_FOUND, lambda: ask(server, "left"), "left")
     put(repository, "left", 5)
     assert triton(server.control, ("load", "left", {})) == [None] and ask(server, "left")[0] == 5

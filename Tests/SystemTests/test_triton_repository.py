@@ -133,8 +133,9 @@ def test_models_are_loaded_and_unloaded(serve_repository, triton, repository):
     told = triton(server.control, ("load", "digits", two), ("unload", "diabetes"), ("load", "late", {}), ("index",),
                   infer("late"), ("config", "late"), ("config", "nobody"), ("statistics", "nobody"))
     assert told[:3] == [None, None, None]
-    states = {(each["name"], each.get("version")) for each in told[3]}
-    assert {("digits", "2"), ("late", "1"), ("diabetes", None)} <= states
+    states = {(each["name"], each.get("version"), each.get("state")) for each in told[3]}
+    assert {("digits", "2", "READY"), ("late", "1", "READY")} <= states
+    assert {state for name, _, state in states if name == "diabetes"} == {"UNAVAILABLE"}
     assert told[4][0] == 2 and told[5]["max_batch_size"] == 4 and "dynamic_batching" in told[5]
     assert [each[0] for each in told[6:]] == ["NOT_FOUND", "NOT_FOUND"]
 
@@ -221,13 +222,13 @@ def test_what_is_sent_and_cannot_be_served_leaves_nothing_behind(serve_repositor
     assert not [path for path in repository.iterdir() if path.name.startswith(".import")]
 
 
-def test_a_config_for_what_is_loaded_already_is_not_passed_over(serve_repository, triton, repository):
+def test_a_config_for_what_is_loaded_already_loads_it_anew(serve_repository, triton, repository):
     server = serve_repository()
     same = {"config": json.dumps({"name": "digits", "version_policy": {"specific": {"versions": [3]}}})}
     other = {"config": json.dumps({"max_batch_size": 2, "version_policy": {"specific": {"versions": [3]}}})}
-    told = triton(server.control, ("load", "digits", same), ("load", "digits", other))
-    assert told[0] is None
-    assert told[1][0] == "FAILED_PRECONDITION" and "loaded already, and not with this config" in told[1][1]
+    told = triton(server.control, ("load", "digits", same), ("config", "digits"), ("load", "digits", other), ("config", "digits"))
+    assert told[0] is None and told[2] is None
+    assert told[1]["max_batch_size"] != 2 and told[3]["max_batch_size"] == 2
 
 
 def test_where_nothing_can_be_written_nothing_is_sent(serve_repository, triton, repository):

@@ -72,7 +72,7 @@ def test_a_change_is_told_within_a_moment(serve_repository):
     # What is on its way is told too, and what goes.
     load(stub, "left", 1)
     one.until(lambda status: any(version.version == 1 and version.state == "ready" for version in status.models[0].versions))
-    stub.Unload(control.ControlRequest(model="left"), timeout=PATIENCE)
+    stub.Unload(control.ControlRequest(model="left", force=True), timeout=PATIENCE)
     ended = one.next()
     while not isinstance(ended, grpc.RpcError):
         ended = one.next()
