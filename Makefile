@@ -44,7 +44,7 @@ swift-tests: build-tests
 
 system-tests: build build-agents $(venv)/ready
 	@echo "==> tests of the built server and agents"
-	$(python) -m pytest Tests/SystemTests -m "not alone" --numprocesses 4 --dist worksteal && $(took)
+	$(python) -m pytest Tests/SystemTests -m "not alone" --numprocesses 6 --dist worksteal && $(took)
 
 generated: $(venv)/ready
 	@echo "==> what is generated is what its sources say"
@@ -52,6 +52,7 @@ generated: $(venv)/ready
 	agents/interop/generate.sh --check
 	$(python) $(fixtures)/make_messages.py --check
 	$(python) $(fixtures)/make_models.py --check
+	$(python) $(fixtures)/make_retrained.py --check
 	$(python) $(fixtures)/make_spans.py --check
 
 check: packages ## Lint what changed and run its tests, against debug builds
@@ -60,7 +61,7 @@ check: packages ## Lint what changed and run its tests, against debug builds
 flakes: build build-agents $(venv)/ready ## Run the system tests 20 times, until one fails
 	for run in {1..20}; do \
 	    echo "==> run $$run of 20"; \
-	    $(python) -m pytest Tests/SystemTests -m "not alone" --numprocesses 4 --dist worksteal --quiet; \
+	    $(python) -m pytest Tests/SystemTests -m "not alone" --numprocesses 6 --dist worksteal --quiet; \
 	    $(python) -m pytest Tests/SystemTests -m alone --quiet; \
 	done
 
@@ -71,7 +72,7 @@ build: packages ## Build the release binary, .build/release/vencejo
 	swift build $(release) $(strict) && $(took)
 
 build-tests: packages
-	swift build --build-tests $(strict) $(lean) $(tests) && $(took)
+	swift build --product vencejoPackageTests $(strict) $(lean) $(tests) && $(took)
 
 agent: release-agents ## Serve the metrics of the server on 127.0.0.1:8001 at 127.0.0.1:9464
 	exec .build-agents/release/vencejo-metrics

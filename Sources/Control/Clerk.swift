@@ -145,7 +145,7 @@ public final class Clerk: Sendable {
         if purpose == .rollout {
             outcome = try told(signed, .rollout) { () throws(OrderError) in
                 try control.rollout(
-                    request.model, request.version == 0 ? nil : request.version, RolloutPolicy(request.policy),
+                    request.model, request.version == 0 ? nil : request.version, try RolloutPolicy(request.policy),
                     isForced: request.isForced, signed)
             }
             rolling.post()

@@ -76,6 +76,8 @@ public final class Gauges {
     private var epoch: UInt64 = 0
     private var drained = 0
     private var looks = 0
+    /// Models whose rollouts are shown to wait.
+    private var waiting: [String: Row] = [:]
 
     /// `executors`, `shards`: how many threads there are.
     public init(_ control: ModelControl, memoryBytesMax: Int, executors: Int, shards: Int, startedMilliseconds: Int64) {
@@ -119,6 +121,19 @@ public final class Gauges {
             for standing in entry.standings { standing.version.map(showQueue) }
         }
         draining?.forEach(showQueue)
+        if let names = control.waitingUnlessBusy { showWaiting(names, now) }
+    }
+
+    private func showWaiting(_ names: Set<String>, _ now: Int64) {
+        for (name, row) in waiting where !names.contains(name) {
+            recorder.set(.rolloutWaiting, row: row.number, 0)
+            waiting[name] = nil
+        }
+        for name in names where waiting[name] == nil {
+            let row = page.row(.model, model: name, unixNanoseconds: now)
+            recorder.set(.rolloutWaiting, row: row.number, 1)
+            waiting[name] = row
+        }
     }
 
     private func showQueue(_ version: Version<Servable>) {

@@ -12,6 +12,8 @@ public struct GoldenResult: Codable, Sendable, Equatable {
     public var name: String
     /// `nil`: the model answers as it should.
     public var difference: String?
+    /// Rows of its inputs; `nil`: each call of the model is one.
+    public var rows: Int?
 }
 
 /// How far a number may be from the one that was expected: `|got - wanted| <= absolute + relative * |wanted|`.
@@ -52,7 +54,8 @@ extension Repository {
             do throws(NumPyError) {
                 let example = try GoldenCase(files)
                 return GoldenResult(
-                    name: files.name, difference: example.difference(of: servable, plan.configuration))
+                    name: files.name, difference: example.difference(of: servable, plan.configuration),
+                    rows: example.rows(of: servable))
             } catch {
                 return GoldenResult(name: files.name, difference: "one of its files is no array: \(error.sentence)")
             }
@@ -77,6 +80,11 @@ struct GoldenCase {
                 name: file.tensor, type: array.type, shape: array.shape, content: array.content)
             if file.isInput { inputs.append(tensor) } else { outputs.append(tensor) }
         }
+    }
+
+    fileprivate func rows(of servable: Servable) -> Int? {
+        guard servable.engine.signature.canBatch, let rows = inputs.first?.shape.first else { return nil }
+        return Int(clamping: max(1, rows))
     }
 
     /// How the model's answer differs from what is expected; `nil`: it does not.

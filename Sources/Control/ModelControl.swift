@@ -148,7 +148,7 @@ public final class ModelControl: Sendable {
             var decision = try decide(&next)
             for change in decision.changes {
                 guard let record = next.roster.models[change.model] else { continue }
-                decision.steps += next.endExperiment(of: record)
+                decision.steps += next.endExperiment(of: record, exposures, isDryRun: signed.isDryRun)
             }
             return (decision, signed.isDryRun ? Commit(directory) : try settle(&state, next, decision, signed, action))
         }
@@ -179,7 +179,7 @@ public final class ModelControl: Sendable {
         var next = next
         for change in decision.changes {
             guard let record = next.roster.models[change.model] else { continue }
-            let results = next.endExperiment(of: record)
+            let results = next.endExperiment(of: record, exposures, isDryRun: false)
             next.desired.note(
                 record,
                 Desired.Event(
@@ -199,6 +199,7 @@ public final class ModelControl: Sendable {
                 // What is taken back is taken back: a rollout that was kept as running ends at the next start anyway. And what
                 // lies in the repository is found there again.
                 guard signed.isUrgent else {
+                    reopenExperiments(state, insteadOf: next)
                     throw .notKept(reason: error.sentence)
                 }
             }
@@ -213,6 +214,10 @@ public final class ModelControl: Sendable {
         next.rollouts = next.rollouts.filter { next.roster.models[$0.key]?.rollout == $0.value.version }
         next.experiments = next.experiments.filter {
             next.roster.models[$0.key]?.split?.experiment?.number == $0.value.number
+        }
+        for running in state.rollouts.values where !next.rollouts.values.contains(where: { $0.began == running.began })
+        {
+            running.labels.map { exposures.end($0.number) }
         }
         for running in state.experiments.values
         where !next.experiments.values.contains(where: { $0.number == running.number }) {

@@ -1,4 +1,5 @@
-// Enters: what is counted of versions that share the traffic. Leaves: steps onward, and back.
+// Enters: orders to roll out, and what is counted of versions that share the traffic. Leaves: steps onward, and back.
+import Experiments
 import Memory
 public import Models
 import Reactor
@@ -12,111 +13,100 @@ struct RunningRollout: Sendable {
     var judge: Judge
     /// What the process held when it began, or when a version came last.
     var memoryBytes: Int
+    /// What callers tell of its answers; `nil`: as many rollouts and experiments go on as can be joined with rewards.
+    var labels: RolloutLabels?
+    /// Since when it waits for a decision, as the history has it; milliseconds since 1970, UTC. `nil`: it does not.
+    var waitingMilliseconds: Int64?
+    /// What the live version was at the last look: loaded anew, it is another, and its counts begin at 0.
+    var live: ObjectIdentifier?
     /// No two begin at the same time.
     let began = Clock.now()
-}
 
-extension Signed {
-    /// Who signs what nobody ordered.
-    static let server = "vencejo"
-
-    fileprivate static func byItself(_ reason: String) -> Signed {
-        var signed = Signed(author: server, reason: reason, timeMilliseconds: Clock.wallMilliseconds())
-        signed.isUrgent = true
-        signed.trigger = .server
-        return signed
+    /// When it is taken back without a decision.
+    var decideUntilMilliseconds: Int64? {
+        waitingMilliseconds.map { $0 + Int64(judge.policy.decideSeconds) * 1000 }
     }
 }
 
+extension Signed {
+    /// Signs what was not ordered.
+    static let server = "vencejo"
+}
+
 extension ModelControl {
-    /// Begins a rollout; `judge` carries it on.
+    /// Begins a rollout; `judge` carries it on. A policy that says nothing but what is accepted is of the rollout that is on.
     public func rollout(
         _ model: String, _ version: Int64?, _ policy: RolloutPolicy, isForced: Bool, _ signed: Signed
     ) throws(OrderError) -> Outcome {
         if let problem = policy.problem { throw .badPolicy(problem) }
+        if policy.isAcceptance, let running = state.withLock({ $0.rollouts[model] }),
+            version == nil || version == running.version
+        {
+            return try accept(model, signed)
+        }
+        let number = signed.isDryRun ? nil : beginLabels()
+        do throws(OrderError) {
+            let outcome = try begin(model, version, policy, number, isForced: isForced, signed)
+            if !signed.isDryRun { countAfresh(model, from: outcome.epoch) }
+            return outcome
+        } catch {
+            number.map { exposures.end($0) }
+            throw error
+        }
+    }
+
+    private func beginLabels() -> UInt16? {
+        exposures.begin(salt: .random(in: .min ... .max), rewards: RolloutLabels.allowed, isLenient: true)
+    }
+
+    private func begin(
+        _ model: String, _ version: Int64?, _ policy: RolloutPolicy, _ number: UInt16?, isForced: Bool, _ signed: Signed
+    ) throws(OrderError) -> Outcome {
         let percent = policy.percents[0]
         let salt = UInt64.random(in: .min ... .max)
-        let outcome = try change(signed, .rollout) { (state) throws(OrderError) in
+        return try change(signed, .rollout) { (state) throws(OrderError) in
             var decision = try state.roster.rollout(model, version, percent: percent, isForced: isForced, salt: salt)
-            guard let version = state.roster.models[model]?.rollout else { return decision }
+            guard let record = state.roster.models[model], let version = record.rollout, let live = record.live else {
+                return decision
+            }
             if state.rollouts[model] != nil { throw .rolloutIsOn(model: model, version: version) }
+            let labels = number.map { RolloutLabels($0, live: live, canary: version, percent: percent, exposures) }
+            if let labels {
+                decision = try state.roster.rollout(
+                    model, version, percent: percent, isForced: true, salt: salt, labels: labels.joining)
+            }
             state.rollouts[model] = RunningRollout(
-                version: version, judge: Judge(policy, now: Clock.now()), memoryBytes: ProcessMemory.residentBytes)
+                version: version, judge: Judge(policy, now: Clock.now()), memoryBytes: ProcessMemory.residentBytes,
+                labels: labels)
             let steps = policy.percents.map { "\($0) %" }.joined(separator: ", ")
             decision.steps.append("steps: \(steps), then it is live; it is taken back by itself if it is worse")
+            if policy.gates != Rollout.Gate.Name.counted {
+                decision.steps.append("judged are \(policy.gates.map(\.rawValue).joined(separator: ", "))")
+            }
+            if !policy.accepted.isEmpty { decision.steps.append("that its answers differ is accepted") }
             return decision
         }
-        if !signed.isDryRun { countAfresh(model, from: outcome.epoch) }
-        return outcome
+    }
+
+    /// An operator accepts that the answers of what is rolled out differ: it goes on.
+    private func accept(_ model: String, _ signed: Signed) throws(OrderError) -> Outcome {
+        try change(signed, .rollout) { (state) throws(OrderError) in
+            guard var running = state.rollouts[model] else { throw .noRollout(model: model) }
+            let name = "version \(running.version) of model '\(model)'"
+            if running.judge.isAccepted {
+                return Decision(changes: [], steps: ["that the answers of \(name) differ is accepted already"])
+            }
+            running.judge.accept(now: Clock.now())
+            running.waitingMilliseconds = nil
+            state.rollouts[model] = running
+            return try state.roster.remark(model, "that the answers of \(name) differ is accepted: it goes on")
+        }
     }
 
     /// Calls that were dealt out before this commit are not counted: they were dealt out by other shares.
     func countAfresh(_ model: String, from epoch: UInt64) {
         for standing in directory.catalog.entry(named: model)?.standings ?? [] {
             standing.version?.model.seen.begin(epoch: epoch)
-        }
-    }
-
-    /// Looks at every rollout once. To be called every few milliseconds, by one thread.
-    /// - Returns: whether there is one; and a line for each thing that was done.
-    public func judge() -> (isRunning: Bool, lines: [String]) {
-        struct Due {
-            let model: String
-            let rollout: RunningRollout
-            let verdict: Verdict
-        }
-        let memory = ProcessMemory.residentBytes
-        let due = state.withLock { state -> [Due] in
-            let isLoading = state.roster.models.values.contains { $0.standings.contains { $0.state.isComing } }
-            return state.rollouts.keys.sorted().compactMap { model in
-                guard var running = state.rollouts[model], let record = state.roster.models[model],
-                    let live = record.live.flatMap({ record.standing($0) })?.version?.model,
-                    let canary = record.standing(running.version)?.version?.model
-                else { return nil }
-                // What others load is not its doing.
-                if isLoading { running.memoryBytes = memory }
-                let verdict = running.judge.look(
-                    now: Clock.now(), live: live.seen.counts, canary: canary.seen.counts,
-                    memoryBytes: memory - running.memoryBytes)
-                state.rollouts[model] = running
-                return Due(model: model, rollout: running, verdict: verdict)
-            }
-        }
-        var lines: [String] = []
-        for due in due {
-            if let line = carryOut(due.verdict, due.model, due.rollout) { lines.append(line) }
-        }
-        return (state.withLock { !$0.rollouts.isEmpty }, lines)
-    }
-
-    private func carryOut(_ verdict: Verdict, _ model: String, _ rollout: RunningRollout) -> String? {
-        let version = rollout.version
-        let name = "version \(version) of model '\(model)'"
-        do throws(OrderError) {
-            switch verdict {
-            case .hold: return nil
-            case .advance(let percent):
-                let reason = "the step before was passed"
-                let outcome = try change(.byItself(reason), .rollout) { (state) throws(OrderError) in
-                    try state.check(rollout, of: model)
-                    return try state.roster.rollout(model, version, percent: percent, isForced: true, salt: 0)
-                }
-                countAfresh(model, from: outcome.epoch)
-                return "\(name) passed a step, and gets \(percent) %"
-            case .succeed:
-                _ = try change(.byItself("all steps were passed"), .promote) { (state) throws(OrderError) in
-                    try state.check(rollout, of: model)
-                    return try state.roster.promote(model)
-                }
-                return "\(name) passed all steps, and is live"
-            case .fail(let reason):
-                _ = try change(.byItself(reason), .abort) { (state) throws(OrderError) in try state.roster.abort(model)
-                }
-                return "\(name) was taken back: \(reason)"
-            }
-        } catch {
-            // Somebody ended it in the same moment.
-            return "the rollout of \(name) was over already: \(error.sentence)"
         }
     }
 
@@ -132,11 +122,11 @@ extension ModelControl {
             return (epoch, entries.filter { name.isEmpty || $0.name == name }.map { ($0, state.rollouts[$0.name]) })
         }
     }
-}
 
-extension ModelControl.State {
-    /// Somebody may have ended it, or begun another, since it was judged.
-    fileprivate func check(_ rollout: RunningRollout, of model: String) throws(OrderError) {
-        guard rollouts[model]?.began == rollout.began else { throw .noRollout(model: model) }
+    /// The models whose rollouts wait for a decision; `nil`: something is being decided.
+    var waitingUnlessBusy: Set<String>? {
+        state.withLockUnlessTaken { state in
+            Set(state.rollouts.filter { $0.value.waitingMilliseconds != nil }.keys)
+        }
     }
 }

@@ -60,15 +60,19 @@ extension StatusResponse.Shadow {
 }
 
 extension StatusResponse.Rollout {
-    fileprivate init(_ running: RunningRollout) {
+    init(_ running: RunningRollout) {
         self.init()
         let judge = running.judge
         version = running.version
         step = Int64(judge.step + 1)
         steps = Int64(judge.policy.percents.count)
         evidenceMax = Int64(judge.evidenceMax)
+        isWaiting = running.waitingMilliseconds != nil
+        decideUntilMilliseconds = running.decideUntilMilliseconds ?? 0
+        accepted = judge.isAccepted ? [Rollout.Gate.Name.answers.rawValue] : []
         switch judge.verdict {
         case .hold(let reason), .fail(let reason): verdict = reason
+        case .wait(let reason): verdict = "waits for a decision: \(reason)"
         case .advance(let percent): verdict = "goes on with \(percent) %"
         case .succeed: verdict = "becomes live"
         }
@@ -85,8 +89,15 @@ extension StatusResponse.Rollout {
 
 extension RolloutPolicy {
     /// What is not given is as our own.
-    init(_ message: RolloutPolicyMessage) {
+    init(_ message: RolloutPolicyMessage) throws(OrderError) {
         self.init()
+        do throws(GateNameError) {
+            gates = try Rollout.Gate.Name.judged(message.gates)
+            accepted = try Rollout.Gate.Name.accepted(message.accepted)
+        } catch {
+            throw .badPolicy(error.sentence)
+        }
+        if message.decideSeconds != 0 { decideSeconds = Int(clamping: message.decideSeconds) }
         if !message.percents.isEmpty { percents = message.percents.map { Int(clamping: $0) } }
         if message.stepSeconds != 0 { stepSeconds = Int(clamping: message.stepSeconds) }
         if message.stepCalls != 0 { stepCalls = Int(clamping: message.stepCalls) }

@@ -259,6 +259,9 @@ public struct VersionLoader: Sendable {
                 servable, configuration, golden: repository.golden(plan, number, of: servable),
                 rehearsed: rehearsed,
                 runs: configuration.latencyBudgetMilliseconds == nil || isStart ? 0 : Prober.runs)
+        if facts.golden.allSatisfy({ $0.difference == nil }) {
+            servable.passedGolden(rows: facts.golden.reduce(0) { $0 + ($1.rows ?? 1) })
+        }
         let gates = facts.gates(
             configuration, isStart: isStart,
             beside: live.map { live in

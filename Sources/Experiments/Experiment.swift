@@ -14,6 +14,19 @@ public struct Experiment: Codable, Sendable, Equatable {
     /// Each arm against the baseline; the baseline's own is empty.
     private var differences: [Difference]
     private var ratio: SampleRatio
+    /// By arm; `nil`: no call was cut off, or this was kept by a server that did not count them.
+    private var cutOff: [CutOff]?
+
+    /// Calls of one version that could still be rewarded when the experiment was cut off, and the rewards that had come.
+    public struct CutOff: Codable, Sendable, Equatable {
+        public var calls: Int
+        public var rewarded: Int
+        public var sum: Double
+
+        public init(calls: Int = 0, rewarded: Int = 0, sum: Double = 0) {
+            (self.calls, self.rewarded, self.sum) = (calls, rewarded, sum)
+        }
+    }
 
     private struct Arm: Codable, Sendable, Equatable {
         var count = 0.0
@@ -47,7 +60,8 @@ public struct Experiment: Codable, Sendable, Equatable {
     public var isWhole: Bool {
         policy.problem == nil
             && [shares.count, arms.count, differences.count].allSatisfy { $0 == policy.arms.count }
-            && ratio.isOf(arms: arms.count) && shares.allSatisfy { 1...99 ~= $0 } && shares.reduce(0, +) == 100
+            && ratio.isOf(arms: arms.count) && cutOff.map { $0.count == arms.count } ?? true
+            && shares.allSatisfy { 1...99 ~= $0 } && shares.reduce(0, +) == 100
     }
 
     /// `shares`: percent, by which the calls of these rewards were dealt out.
@@ -71,6 +85,17 @@ public struct Experiment: Codable, Sendable, Equatable {
         for index in settled.indices where index != policy.baselineIndex {
             differences[index].note(batches[index], against: batches[policy.baselineIndex], all: all)
             differences[index].look(doubt(of: index))
+        }
+    }
+
+    /// Where what is not rewarded counts as zero: calls whose time was not over at the end. They take no part in the comparison.
+    /// To take those alone that were rewarded would select by the outcome: every version's mean would be that of its good calls,
+    /// and the sample ratio would be wrong. To take the others as zeros would be untrue: their rewards may be on their way.
+    public mutating func cutOff(_ calls: [CutOff]) {
+        guard calls.contains(where: { $0.calls > 0 || $0.rewarded > 0 }) else { return }
+        cutOff = zip(cutOff ?? calls.map { _ in CutOff() }, calls).map { before, now in
+            CutOff(
+                calls: before.calls + now.calls, rewarded: before.rewarded + now.rewarded, sum: before.sum + now.sum)
         }
     }
 
@@ -128,6 +153,7 @@ public struct Experiment: Codable, Sendable, Equatable {
         public var percent: Int
         public var rewarded: Int
         public var mean: Double
+        public var cutOff: CutOff
     }
 
     /// One version against the baseline.
@@ -154,7 +180,8 @@ public struct Experiment: Codable, Sendable, Equatable {
         arms.indices.map { index in
             ArmResult(
                 version: policy.arms[index], percent: shares[index], rewarded: Int(arms[index].count),
-                mean: arms[index].count > 0 ? arms[index].sum / arms[index].count : 0)
+                mean: arms[index].count > 0 ? arms[index].sum / arms[index].count : 0,
+                cutOff: cutOff?[index] ?? CutOff())
         }
     }
 

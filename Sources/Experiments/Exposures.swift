@@ -17,36 +17,6 @@ public struct Exposure: BitwiseCopyable, Sendable, Equatable {
     }
 }
 
-/// What became of a reward.
-public enum RewardOutcome: Sendable, Equatable {
-    case joined
-    /// No answer with that id was given, or it is too long ago.
-    case unknown
-    /// That answer has its reward.
-    case repeated
-}
-
-/// Sums of one period and arm.
-public struct Totals: Sendable, Equatable {
-    /// Answers that can be rewarded; of callers with a key the first one's.
-    public var units = 0
-    /// Those of them that were.
-    public var rewarded = 0
-    public var sum = 0.0
-    public var squares = 0.0
-
-    public init() {}
-
-    static func - (later: Totals, earlier: Totals) -> Totals {
-        var totals = later
-        totals.units -= earlier.units
-        totals.rewarded -= earlier.rewarded
-        totals.sum -= earlier.sum
-        totals.squares -= earlier.squares
-        return totals
-    }
-}
-
 /// Which answers of a server's experiments still wait for their rewards: a million of them, 8 MiB, whatever is asked. Ids are
 /// kept as hashes; that a reward finds another's answer happens once in 2^41 rewards of ids that nobody gave.
 public final class Exposures: Sendable {
@@ -60,13 +30,14 @@ public final class Exposures: Sendable {
     private let table: AtomicWords
     private let totals = AtomicWords(count: experimentsMax * periodsMax * armsMax * 4)
     private let facts = AtomicWords(count: experimentsMax * Fact.allCases.count)
+    private let doors = InlineArray<16, RewardDoor> { _ in RewardDoor() }
 
     private enum Fact: Int, CaseIterable {
         /// The number of the experiment, from 1 on; 0: there is none.
         case number
         /// How many experiments had this place.
         case begun
-        case salt, rewardMin, rewardMax, calls, withoutId, repeatedIds, forgotten, unknownRewards
+        case salt, rewardMin, rewardMax, isLenient, calls, withoutId, repeatedIds, forgotten, unknownRewards
     }
 
     /// `bucketBits`: 2^bucketBits times 8 answers are kept.
@@ -84,8 +55,9 @@ public final class Exposures: Sendable {
 
     // MARK: - Experiments
 
-    /// `salt`: another one for each experiment. - Returns: the experiment's number; `nil`: there are as many as can be.
-    public func begin(salt: UInt64, rewards: ClosedRange<Double>) -> UInt16? {
+    /// `salt`: another one for each experiment. `isLenient`: other rewards are unknown, and not refused: callers were not told that
+    /// it goes on. - Returns: the experiment's number; `nil`: there are as many as can be.
+    public func begin(salt: UInt64, rewards: ClosedRange<Double>, isLenient: Bool = false) -> UInt16? {
         for slot in 0..<Self.experimentsMax where facts.load(fact(slot, .number)) == 0 {
             clear { $0.slot == slot }
             for index in total(slot, 0, 0)..<total(slot, 0, 0) + Self.periodsMax * Self.armsMax * 4 {
@@ -95,26 +67,45 @@ public final class Exposures: Sendable {
             facts.store(fact(slot, .salt), salt)
             facts.store(fact(slot, .rewardMin), rewards.lowerBound.bitPattern)
             facts.store(fact(slot, .rewardMax), rewards.upperBound.bitPattern)
+            facts.store(fact(slot, .isLenient), isLenient ? 1 : 0)
             // Another number each time: what was dealt out by an experiment that is over belongs to none.
             let begun = facts.load(fact(slot, .begun))
             facts.add(fact(slot, .begun))
             let number = UInt16(truncatingIfNeeded: Int(begun) * Self.experimentsMax + slot)
             facts.store(fact(slot, .number), UInt64(number) + 1)
+            doors[slot].open()
             return number
         }
         return nil
     }
 
+    /// Its rewards are unknown from now on. When this returns `totals` has all that were joined: what is added up then is what
+    /// callers were told.
+    public func close(_ experiment: UInt16) {
+        if let slot = slot(of: experiment) { doors[slot].close() }
+    }
+
+    /// It goes on after all. A reward that was unknown meanwhile may come again.
+    public func reopen(_ experiment: UInt16) {
+        if let slot = slot(of: experiment) { doors[slot].open() }
+    }
+
     /// Its answers are forgotten, and its rewards are unknown from now on.
     public func end(_ experiment: UInt16) {
         guard let slot = slot(of: experiment) else { return }
+        // Before the next experiment clears the sums, the last reward of this one has left them.
+        doors[slot].close()
         facts.store(fact(slot, .number), 0)
         clear { $0.slot == slot }
     }
 
-    /// What rewards of it may be.
+    /// What rewards of it must be. `nil`: whatever they are, none is refused.
     public func rewards(of experiment: UInt16) -> ClosedRange<Double>? {
-        guard let slot = slot(of: experiment) else { return nil }
+        guard let slot = slot(of: experiment), facts.load(fact(slot, .isLenient)) == 0 else { return nil }
+        return range(slot)
+    }
+
+    private func range(_ slot: Int) -> ClosedRange<Double>? {
         let low = Double(bitPattern: facts.load(fact(slot, .rewardMin)))
         let high = Double(bitPattern: facts.load(fact(slot, .rewardMax)))
         return low <= high ? low...high : nil
@@ -143,9 +134,16 @@ public final class Exposures: Sendable {
 
     /// What an answer brought. `value` is one that `rewards` allows.
     public func reward(_ id: ByteView, _ experiment: UInt16, _ value: Double) -> RewardOutcome {
+        let place = Int(experiment) % Self.experimentsMax
+        guard doors[place].enter() else {
+            if slot(of: experiment) != nil { facts.add(fact(place, .unknownRewards)) }
+            return .unknown
+        }
+        defer { doors[place].leave() }
         guard let slot = slot(of: experiment) else { return .unknown }
         let hash = SplitMix.mixed(id.fnv1a ^ facts.load(fact(slot, .salt)))
-        guard !id.isEmpty, let (index, found) = find(hash, slot, isKey: false) else {
+        guard !id.isEmpty, range(slot)?.contains(value) ?? false, let (index, found) = find(hash, slot, isKey: false)
+        else {
             facts.add(fact(slot, .unknownRewards))
             return .unknown
         }
@@ -156,9 +154,10 @@ public final class Exposures: Sendable {
         }
         guard !found.isRepeat else { return .joined }
         let first = total(slot, found.period, found.arm)
-        totals.add(first + 1)
         totals.add(first + 2, value)
         totals.add(first + 3, value * value)
+        // Last, so that a look never finds a reward without its value. The other way round is found at the next look.
+        totals.addReleasing(first + 1)
         return .joined
     }
 
@@ -168,8 +167,8 @@ public final class Exposures: Sendable {
         var totals = Totals()
         guard let slot = slot(of: experiment) else { return totals }
         let first = total(slot, period, UInt8(arm))
+        totals.rewarded = Int(self.totals.loadAcquiring(first + 1))
         totals.units = Int(self.totals.load(first))
-        totals.rewarded = Int(self.totals.load(first + 1))
         totals.sum = Double(bitPattern: self.totals.load(first + 2))
         totals.squares = Double(bitPattern: self.totals.load(first + 3))
         return totals
@@ -241,77 +240,5 @@ public final class Exposures: Sendable {
         }
         facts.add(fact(word.slot, .forgotten))
         return true
-    }
-}
-
-/// What went past an experiment's joining of answers and rewards.
-public struct Losses: Sendable, Equatable {
-    public var calls = 0
-    /// Their rewards cannot be joined.
-    public var withoutId = 0
-    /// Answers with an id that another had; the first counts.
-    public var repeatedIds = 0
-    /// More answers waited for their rewards than are kept.
-    public var forgotten = 0
-    /// Rewards for ids that no answer had, or too long ago.
-    public var unknownRewards = 0
-
-    public init(calls: Int = 0, withoutId: Int = 0, repeatedIds: Int = 0, forgotten: Int = 0, unknownRewards: Int = 0) {
-        self.calls = calls
-        self.withoutId = withoutId
-        self.repeatedIds = repeatedIds
-        self.forgotten = forgotten
-        self.unknownRewards = unknownRewards
-    }
-}
-
-/// One place of the table: all of an answer that waits for its reward in one word, so that it changes as a whole.
-private struct Word {
-    static let tagMask: UInt64 = (1 << 44) - 1
-    /// What says in which bucket it lies, and its low bits which one there.
-    var hash: UInt64
-    var raw: UInt64 { upper | hash & Self.tagMask }
-    private var upper: UInt64
-
-    init(raw: UInt64) {
-        hash = raw & Self.tagMask
-        upper = raw & ~Self.tagMask
-    }
-
-    init(slot: Int, period: UInt8, arm: UInt8, tag: UInt64) {
-        hash = tag
-        upper = 1 << 63 | UInt64(arm) << 56 | UInt64(slot) << 52 | UInt64(period) << 44
-    }
-
-    var tag: UInt64 { hash & Self.tagMask }
-    var isUsed: Bool { upper != 0 }
-    var slot: Int { Int(upper >> 52 & 15) }
-    var arm: UInt8 { UInt8(upper >> 56 & 15) }
-    var period: UInt8 { UInt8(upper >> 44 & 255) }
-
-    private func flag(_ bit: UInt64) -> Bool { upper >> bit & 1 == 1 }
-    private mutating func set(_ bit: UInt64, _ value: Bool) { upper = upper & ~(1 << bit) | (value ? 1 << bit : 0) }
-
-    /// It is no answer but a caller's key, which is kept so that it counts once.
-    var isKey: Bool {
-        get { flag(62) }
-        set { set(62, newValue) }
-    }
-    var isSettled: Bool {
-        get { flag(61) }
-        set { set(61, newValue) }
-    }
-    /// Its caller has had an answer before.
-    var isRepeat: Bool {
-        get { flag(60) }
-        set { set(60, newValue) }
-    }
-
-    /// Free places first, then what has its reward, then the oldest; keys last.
-    func dispensability(now: UInt8) -> Int {
-        if !isUsed { return 2000 }
-        let age = (Int(now) - Int(period) + Exposures.periodsMax) % Exposures.periodsMax
-        if isKey { return 0 }
-        return age + (isSettled ? 1000 : 1)
     }
 }

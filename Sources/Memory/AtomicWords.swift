@@ -40,6 +40,17 @@ import Synchronization
         unsafe table[index].wrappingAdd(number, ordering: .relaxed)
     }
 
+    /// What the thread stored and added before is visible to a thread that sees the sum by `loadAcquiring`.
+    public func addReleasing(_ index: Int, _ number: UInt64 = 1) {
+        check(index)
+        unsafe table[index].wrappingAdd(number, ordering: .releasing)
+    }
+
+    public func loadAcquiring(_ index: Int) -> UInt64 {
+        check(index)
+        return unsafe table[index].load(ordering: .acquiring)
+    }
+
     /// - Returns: whether the word was `expected`, and is `desired` now.
     public func exchange(_ index: Int, expected: UInt64, desired: UInt64) -> Bool {
         check(index)

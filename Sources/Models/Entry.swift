@@ -45,10 +45,10 @@ public struct Split: Sendable, Equatable {
     public var shares: [Int64: Int]
     /// So that the same keys are not the first to get every new version.
     public var salt: UInt64
-    /// Who wants to know how calls were dealt out.
+    /// Where calls are joined with rewards: of an experiment, or of a rollout (`ModelRecord.rollout`).
     public var experiment: Experiment?
 
-    /// An experiment, as far as dealing out goes.
+    /// An experiment, or what a rollout has of one, as far as dealing out goes.
     public struct Experiment: Sendable, Equatable {
         public var number: UInt16
         /// The shares are the same all through it.
@@ -161,7 +161,7 @@ public final class Entry<Model: AnyObject & Sendable>: Sendable {
     /// The name, for as long as the catalog is kept.
     public var nameView: ByteView { nameBytes.view }
 
-    /// The number of the experiment that deals out its calls.
+    /// The number by which its calls are joined with rewards, for an experiment or a rollout.
     public var experiment: UInt16? { arms.first?.experiment?.experiment }
 
     /// The version that answers who names none.

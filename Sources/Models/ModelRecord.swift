@@ -14,6 +14,8 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
     public internal(set) var split: Split?
     /// Which version gets more and more of them, if one does.
     public internal(set) var rollout: Int64?
+    /// Its calls are dealt out for an experiment. A rollout joins its calls with rewards as well, and is none.
+    var hasExperiment: Bool { split?.experiment != nil && rollout == nil }
     /// So many percent of the live version's calls are repeated by the version in the slot shadow; its answers go nowhere.
     public internal(set) var mirrorPercent = 0
     /// What the live version's number stood for before it was loaded anew, in memory for a rollback.

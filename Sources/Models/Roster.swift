@@ -35,7 +35,7 @@ public struct Roster<Model: AnyObject & Sendable>: Sendable {
             var record = try record(change.model)
             let target = try target(of: change, in: record)
             let from = record.live
-            if from == target.number, record.split?.experiment != nil {
+            if from == target.number, record.hasExperiment {
                 // Of an experiment it is the one that was chosen.
                 record.endSplit()
                 models[change.model] = record
@@ -101,7 +101,7 @@ public struct Roster<Model: AnyObject & Sendable>: Sendable {
     public func checkRenewal(_ model: String, _ version: Int64) throws(OrderError) {
         let record = try record(model)
         if record.rollout == version { throw .rolloutIsOn(model: model, version: version) }
-        if record.split?.experiment != nil, record.split?.shares[version] != nil { throw .experimentIsOn(model: model) }
+        if record.hasExperiment, record.split?.shares[version] != nil { throw .experimentIsOn(model: model) }
     }
 
     /// `version` takes the place of what its number stands for. `isForced`: whatever its gates say, and also if callers would notice.

@@ -39,7 +39,7 @@ extension Roster {
         var record = try record(model)
         guard let live = record.live else { throw .noLive(model: model) }
         if let rollout = record.rollout { throw .rolloutIsOn(model: model, version: rollout) }
-        if record.split?.experiment != nil { throw .experimentIsOn(model: model) }
+        if record.hasExperiment { throw .experimentIsOn(model: model) }
         var parts: [Int64: Int] = [:]
         for share in shares {
             guard 0...100 ~= share.percent else {
@@ -63,9 +63,10 @@ extension Roster {
             record, parts.sorted { $0.key > $1.key }.map { "version \($0.key) of model '\(model)' gets \($0.value) %" })
     }
 
-    /// `version` gets `percent` of the calls, the live one the rest; more with each step, until it is promoted or aborted.
+    /// `version` gets `percent` of the calls, the live one the rest; more with each step, until it is promoted or aborted. `labels`:
+    /// where its calls are joined with rewards.
     public mutating func rollout(
-        _ model: String, _ version: Int64?, percent: Int, isForced: Bool, salt: UInt64
+        _ model: String, _ version: Int64?, percent: Int, isForced: Bool, salt: UInt64, labels: Split.Experiment? = nil
     ) throws(OrderError) -> Decision {
         var record = try record(model)
         guard let live = record.live else { throw .noLive(model: model) }
@@ -73,16 +74,24 @@ extension Roster {
         if let rollout = record.rollout, rollout != target.number {
             throw .rolloutIsOn(model: model, version: rollout)
         }
-        if record.split?.experiment != nil { throw .experimentIsOn(model: model) }
+        if record.hasExperiment { throw .experimentIsOn(model: model) }
         guard target.number != live else { throw .alreadyLive(model: model, version: live) }
         if !isForced { try check(target, against: live, in: record) }
-        record.split = Split(shares: [target.number: percent, live: 100 - percent], salt: record.split?.salt ?? salt)
+        record.split = Split(
+            shares: [target.number: percent, live: 100 - percent], salt: record.split?.salt ?? salt, experiment: labels)
         record.rollout = target.number
         models[model] = record
         return decision(
             record,
             ["version \(target.number) of model '\(model)' gets \(percent) %, version \(live) \(100 - percent) %"],
             about: target.number)
+    }
+
+    /// The history is told something of a rollout; what is served stays as it is.
+    public func remark(_ model: String, _ sentence: String) throws(OrderError) -> Decision {
+        let record = try record(model)
+        guard let version = record.rollout else { throw .noRollout(model: model) }
+        return decision(record, [sentence], about: version)
     }
 
     /// Deals out all calls that name no version for an experiment. `shares`: percent by version, 100 together.
@@ -92,7 +101,7 @@ extension Roster {
         var record = try record(model)
         guard let live = record.live else { throw .noLive(model: model) }
         if let rollout = record.rollout { throw .rolloutIsOn(model: model, version: rollout) }
-        if record.split?.experiment != nil { throw .experimentIsOn(model: model) }
+        if record.hasExperiment { throw .experimentIsOn(model: model) }
         for version in shares.keys.sorted() {
             let standing = try serving(version, in: record)
             if !isForced, version != live { try check(standing, against: live, in: record) }

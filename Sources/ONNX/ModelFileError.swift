@@ -84,4 +84,4 @@ enum ModelFileError: Error, Equatable {
 }
 
 /// A name in a sentence. Names were checked when they were read; a long one is cut.
-private func shown(_ name: String) -> String { name.count > 80 ? name.prefix(80) + "…" : name }
+func shown(_ name: String) -> String { name.count > 80 ? name.prefix(80) + "…" : name }

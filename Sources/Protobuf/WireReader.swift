@@ -129,6 +129,9 @@ public struct WireReader: BitwiseCopyable {
 
     public var isAtEnd: Bool { offset == message.count }
 
+    /// How many bytes of the message were read: between two fields, where the next one begins.
+    public var position: Int { offset }
+
     /// The next field; `nil` at the message's end.
     public mutating func next() throws(WireError) -> WireField? {
         guard offset < message.count else { return nil }

@@ -1,5 +1,4 @@
 // Enters: files of a version. Leaves: the version in the repository, whole or not at all.
-internal import CFiles
 internal import Glibc
 public import Memory
 
@@ -42,53 +41,20 @@ extension Repository {
     public func add(
         model: String, version: Int64?, files: [NewFile], configuration: NewFile? = nil
     ) throws(RepositoryError) -> Int64 {
-        let number = try nextVersion(of: model, wanted: version)
-        let isNew = try folder(of: model) == nil
-        // A process of the same number may have left one behind.
-        let staging = "\(path)/.import-\(getpid())-\(UInt32.random(in: .min ... .max))"
-        try make(staging)
+        let staged = try stage(model: model, version: version)
         do throws(RepositoryError) {
-            let place = isNew ? "\(staging)/\(number)" : staging
-            if isNew { try make(place) }
-            for file in files { try write(file, in: place) }
-            try Descriptor.syncFolder(place)
-            if isNew {
-                if let configuration { try write(configuration, in: staging) }
-                try Descriptor.syncFolder(staging)
-            }
-            let target = isNew ? "\(path)/\(model)" : "\(path)/\(model)/\(number)"
-            guard unsafe files_rename_new(staging, target) == 0 else {
-                throw errno == EEXIST
-                    ? .versionExists(model: model, version: number) : .notWritten(path: target, code: errno)
-            }
-            try Descriptor.syncFolder(isNew ? path : "\(path)/\(model)")
+            try staged.write(files, configuration: configuration)
+            try staged.put()
         } catch {
-            remove(staging, [configuration?.name ?? ""] + files.map(\.name), number)
+            staged.discard()
             throw error
         }
-        return number
+        return staged.version
     }
 
-    private func make(_ folder: String) throws(RepositoryError) {
-        guard unsafe mkdir(folder, 0o755) == 0 else { throw .notWritten(path: folder, code: errno) }
-    }
-
-    private func write(_ file: NewFile, in folder: String) throws(RepositoryError) {
-        let path = "\(folder)/\(file.name)"
-        let opened = unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o644)
-        guard opened >= 0 else { throw .notWritten(path: path, code: errno) }
-        let descriptor = Descriptor(adopting: opened)
-        try descriptor.write(file.bytes, path: path)
-        try descriptor.sync(path: path)
-    }
-
-    /// What was begun, and nothing else.
-    private func remove(_ staging: String, _ names: [String], _ number: Int64) {
-        for name in names where !name.isEmpty {
-            unsafe unlink("\(staging)/\(name)")
-            unsafe unlink("\(staging)/\(number)/\(name)")
-        }
-        unsafe rmdir("\(staging)/\(number)")
-        unsafe rmdir(staging)
+    /// The same in steps: the version's folder is made, and nothing is in it. `discard` or `put` ends it.
+    public func stage(model: String, version: Int64?) throws(RepositoryError) -> StagedVersion {
+        let number = try nextVersion(of: model, wanted: version)
+        return try StagedVersion(of: model, number, in: self, isNew: try folder(of: model) == nil)
     }
 }

@@ -38,7 +38,7 @@ extension Repository {
     /// A version's folder holds files; what lies deeper than this is not ours to delete.
     private static let depthMax = 8
 
-    private static func delete(
+    static func delete(
         _ name: String, in parent: borrowing Folder, full: String, depth: Int
     ) throws(RepositoryError) {
         var flags: CInt = 0

@@ -25,7 +25,8 @@ public enum Metric: Int, CaseIterable, Sendable {
     case requests, requestDuration, queueDuration, computeDuration, batchSize, inferences, executions,
         batchDisagreements, inFlight, queueDepth
     case modelState, trafficRatio, loadDuration, modelMemory
-    case queueCapacity, rejected, requestBytes, responseBytes, loads, transitions, lastTransition, shadowComparisons
+    case queueCapacity, rejected, requestBytes, responseBytes, loads, transitions, lastTransition, rolloutWaiting,
+        shadowComparisons
     case rpcs, workerBusy, workers, connections, goaways, callMemory, callMemoryLimit, spans, catalogEpoch,
         commitDuration
     case cpu, residentMemory, openFiles, filesMax, startTime
@@ -196,6 +197,11 @@ extension Catalogue {
                     Family(
                         "vencejo_model_last_transition_timestamp_seconds", "When another version was last made live.",
                         unit: "seconds", .gauge, of: .model)
+                case .rolloutWaiting:
+                    Family(
+                        "vencejo_rollout_waiting", "1 while the model's rollout waits for an operator to decide.",
+                        .gauge,
+                        of: .model)
                 case .shadowComparisons:
                     Family(
                         "vencejo_shadow_comparisons", "Calls that the version in the shadow repeated.", .counter,

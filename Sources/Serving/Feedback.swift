@@ -1,4 +1,4 @@
-// Enters: what answers brought, by the callers' own ids. Leaves: which of them were known; experiments count the rest.
+// Enters: what answers brought, by the callers' own ids. Leaves: which of them were known; experiments and rollouts count the rest.
 import Experiments
 import GRPC
 import Memory
@@ -55,7 +55,7 @@ extension Connection {
 
     private var exposures: Exposures { shard.server.configuration.exposures }
 
-    /// `nil`: the model has none now.
+    /// Of an experiment, or of a rollout. `nil`: the model has none now.
     private func experiment(of reward: Feedback.Reward) throws(Refusal) -> UInt16? {
         guard let entry = shard.catalog.object.entry(reward.model) else {
             throw .lease(.unknownModel(reward.model.clippedText))

@@ -13,6 +13,8 @@ public struct Comparison: Sendable, Equatable {
     public var differing = 0
     /// Another decision: another text, whole number or truth, or another largest number of a row.
     public var disagreeing = 0
+    /// Calls whose answers decide something at all: a single number does not.
+    public var deciding = 0
     /// The model's run failed.
     public var failed = 0
     public var nanoseconds: Int64 = 0
@@ -26,10 +28,13 @@ public struct Comparison: Sendable, Equatable {
         if !Agreement.holds(expected, outputs) { differing += 1 }
         guard !expected.isEmpty, !outputs.isEmpty else { return }
         var isAnother = expected.count != outputs.count
+        var isDecision = false
         for index in 0..<min(expected.count, outputs.count) {
             isAnother = isAnother || Self.decidesOtherwise(expected[index], outputs[index])
+            isDecision = isDecision || Self.decides(expected[index])
         }
         if isAnother { disagreeing += 1 }
+        if isDecision || isAnother { deciding += 1 }
         guard let size = expected[0].type.byteCount, expected[0].type == outputs[0].type else { return }
         for element in 0..<min(expected[0].content.count, outputs[0].content.count) / size {
             let difference = abs(expected[0].number(at: element) - outputs[0].number(at: element))
@@ -37,6 +42,13 @@ public struct Comparison: Sendable, Equatable {
             numbers += 1
             differenceSum += difference
             differenceMax = max(differenceMax, difference)
+        }
+    }
+
+    private static func decides(_ tensor: Tensor) -> Bool {
+        switch tensor.type {
+        case .float16, .bfloat16, .float32, .float64: tensor.shape.array.last.map { $0 > 1 } ?? false
+        default: true
         }
     }
 

@@ -68,6 +68,7 @@ public final class Servable: Sendable {
     public let seen = Seen()
     /// How its answers compare with the live version's, where it repeats its calls.
     public let compared = Lock(Comparison())
+    private let golden = Atomic<Int>(0)
     public let statistics = Statistics()
     /// Numbers of its rows in the metrics page.
     let row: Int32
@@ -156,6 +157,10 @@ public final class Servable: Sendable {
         drainRows.store(rows, ordering: .relaxed)
         drainPicoseconds.store(CostTable.updated(old, rows: rows, nanoseconds: nanoseconds), ordering: .relaxed)
     }
+
+    /// Rows of golden cases that it answers as expected; 0 if it has none, or if one of its cases failed.
+    public var goldenRows: Int { golden.load(ordering: .relaxed) }
+    public func passedGolden(rows: Int) { golden.store(rows, ordering: .relaxed) }
 
     /// Calls that wait for an executor or are with one.
     public var callsWaiting: Int { waitingCalls.load(ordering: .relaxed) }

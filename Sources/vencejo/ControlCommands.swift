@@ -40,8 +40,8 @@ struct OrderOptions: ParsableArguments {
             throw error.failure(at: client.endpoint, isOrder: true)
         }
         switch options.output {
-        case .json: print(response.json(isDryRun: dryRun).pretty)
-        case .table: print(response.text(isDryRun: dryRun))
+        case .json: say(response.json(isDryRun: dryRun).pretty)
+        case .table: say(response.text(isDryRun: dryRun))
         }
     }
 }

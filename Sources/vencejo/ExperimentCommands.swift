@@ -101,9 +101,10 @@ struct ExperimentCommand: ParsableCommand {
 
 struct FeedbackCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "feedback", abstract: "Tell what answers brought, for an experiment.",
+        commandName: "feedback", abstract: "Tell what answers brought, for an experiment or a rollout.",
         discussion: """
-            An answer is named by the request id that its call had ("vencejo predict --request-id"). Of each the first reward counts.
+            An answer is named by the request id that its call had ("vencejo predict --request-id"). Of each the first reward counts. \
+            To a rollout they are labels, from 0 (wrong) to 1 (right).
 
             Examples:
               vencejo feedback iris order-1017=1 order-1018=0

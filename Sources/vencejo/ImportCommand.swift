@@ -1,12 +1,12 @@
-// Enters: a model as another tool keeps it. Leaves: a version of it in a repository.
+// Enters: a model as another tool keeps it. Leaves: a version of it in a repository, which a server can load.
 import ArgumentParser
+import Control
 import Cryptography
 import Foundation
 import Memory
 import ONNX
 import Repository
 import Tensors
-import Yams
 
 struct ImportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -17,10 +17,13 @@ struct ImportCommand: ParsableCommand {
             Triton and KServe (<version>/model.onnx; the highest version). The version appears whole or not at all. Beside the \
             model lies manifest.json: what is known of where it comes from, with sizes and SHA-256.
 
+            Before it appears the version is tried: ONNX Runtime loads it in a process of its own, with the configuration that \
+            the model has in the repository. What "vencejo serve" would refuse is refused with the same sentence.
+
             Examples:
               vencejo import iris.onnx --repository models
-              vencejo import mlruns/0/RUN/artifacts/model --repository models --name iris
-              vencejo import mlruns/0/RUN/artifacts/model --repository models --name iris --dry-run -o json
+              vencejo import classifier.onnx --repository models --drop-zipmap
+              vencejo import artifacts/model --repository models --dry-run -o json
             """)
 
     @Argument(help: "The file or folder.") var path: String
@@ -29,134 +32,114 @@ struct ImportCommand: ParsableCommand {
         String?
     @Option(help: ArgumentHelp("The version. Default: one above the highest.", valueName: "number")) var version: Int64?
     @Option(help: ArgumentHelp("Why; kept in the manifest.", valueName: "text")) var reason = ""
-    @Flag(help: "Only say what would be done.") var dryRun = false
+    @Flag(
+        help: """
+            Cut off the ZipMap in which skl2onnx ends a classifier: the tensor of its probabilities is the output, instead of \
+            maps that no client could read.
+            """) var dropZipmap = false
+    @Flag(help: "Import it without a trial, where there is no ONNX Runtime.") var untried = false
+    @OptionGroup var runtime: RuntimeOptions
+    @Flag(help: "Only say what would be done. The model is tried all the same.") var dryRun = false
     @OptionGroup var options: OutputOptions
 
     func run() throws {
+        let interruption = try Interruption()
         let source = try ImportSource(path)
-        let model = name ?? source.name
-        let result: Imported
-        do throws(RepositoryError) {
-            let target = try Repository(path: repository)
-            result = try place(source, as: model, in: target)
-        } catch {
-            throw Failure(code: .failed, sentence: error.description)
-        }
+        let target = try orFail { () throws(RepositoryError) in try Repository(path: repository) }
+        let result = try place(source, in: target, interruption)
         switch options.output {
         case .json: print(OutputOptions.json(result))
         case .table: print(result.text)
         }
     }
 
+    private func orFail<Result>(_ body: () throws(RepositoryError) -> Result) throws(Failure) -> Result {
+        do throws(RepositoryError) { return try body() } catch {
+            throw Failure(code: .failed, sentence: error.description)
+        }
+    }
+
     private func place(
-        _ source: ImportSource, as model: String, in target: Repository
-    ) throws(RepositoryError) -> Imported {
-        let isNew = try target.folder(of: model) == nil
-        let number = try target.nextVersion(of: model, wanted: version)
-        let file = try ModelFile(path: source.file, bytesMax: target.limits.modelBytesMax)
-        if let problem = file.withBytes({ problem(ofModelFile: $0) }) {
-            // MLflow's default is several files.
-            let hint =
-                problem.isExternalData && source.kind == "mlflow"
-                ? ", with mlflow.onnx.save_model(…, save_as_external_data=False)" : ""
-            throw .refused(path: source.file, reason: problem.sentence + hint)
+        _ source: ImportSource, in target: Repository, _ interruption: Interruption
+    ) throws(Failure) -> Imported {
+        let model = name ?? source.name
+        let there = try orFail { () throws(RepositoryError) in try folder(of: model, in: target) }
+        _ = try orFail { () throws(RepositoryError) in try target.nextVersion(of: model, wanted: version) }
+        let file = try orFail { () throws(RepositoryError) in
+            try ModelFile(path: source.file, bytesMax: target.limits.modelBytesMax)
         }
-        // A Triton configuration goes with the first version, if it fits the name that the model gets here.
-        let goes = isNew && model == source.name
-        let configuration = goes ? source.configuration : nil
-        let fileName =
-            configuration == nil ? "model.onnx" : URL(fileURLWithPath: source.file).lastPathComponent
-        var imported = Imported(
-            dryRun: dryRun, model: model, version: number, kind: source.kind, file: fileName, bytes: file.byteCount,
-            sha256: file.digest.hex)
-        if source.configuration != nil && configuration == nil {
-            imported.notes.append("config.pbtxt was not copied: the model is there already, or gets another name")
-        }
-        if dryRun { return imported }
-        let manifest = OwnedBytes(Array(Data(self.manifest(source, fileName, file).utf8)))
-        let kept = try configuration.map { (path) throws(RepositoryError) in
-            try ModelFile(path: path, bytesMax: target.limits.configurationBytesMax)
-        }
-        imported.version = try file.withBytes { (bytes) throws(RepositoryError) in
-            let files = [NewFile(name: fileName, bytes: bytes), NewFile(name: "manifest.json", bytes: manifest.view)]
-            guard let kept else { return try target.add(model: model, version: number, files: files) }
-            return try kept.withBytes { (bytes) throws(RepositoryError) in
-                try target.add(
-                    model: model, version: number, files: files,
-                    configuration: NewFile(name: "config.pbtxt", bytes: bytes))
+        return try file.withBytes { (original) throws(Failure) in
+            try check(original, of: source)
+            let cut = dropZipmap ? try self.cut(original, of: source) : nil
+            let rest = cut.map { OwnedBytes($0.bytes) }
+            defer { withExtendedLifetime(rest) {} }
+            let staging = ImportStaging(
+                source: source, bytes: rest?.view ?? original,
+                digest: rest.map { SHA256.digest(of: $0.view) } ?? file.digest, folder: there, model: model,
+                target: target)
+            var imported = Imported(staging, isDryRun: dryRun, isTried: !untried)
+            imported.note(cut, of: file.digest, isWanted: dropZipmap)
+            let staged = try orFail { () throws(RepositoryError) in
+                try interruption.guarding { () throws(RepositoryError) in
+                    try target.stage(model: model, version: version)
+                }
             }
-        }
-        return imported
-    }
-
-    private func manifest(_ source: ImportSource, _ name: String, _ file: ModelFile) -> String {
-        let now = Date().formatted(.iso8601)
-        return JSON.object([
-            ("schema", .number(1)),
-            (
-                "files",
-                .array([
-                    .object([
-                        ("name", .string(name)), ("bytes", .number(file.byteCount)),
-                        ("sha256", .string(file.digest.hex)),
-                    ])
-                ])
-            ), ("created", .string(source.created ?? now)), ("parent", .null), ("author", .string(NSUserName())),
-            ("reason", .string(reason)),
-            (
-                "tags",
-                .object(
-                    ([(key: "imported_from", value: source.kind), (key: "imported", value: now)] + source.tags).map {
-                        ($0.key, .string($0.value))
-                    })
-            ), ("metrics", .object([])),
-        ]).pretty + "\n"
-    }
-}
-
-/// What was done.
-private struct Imported: Encodable {
-    let schema = 1
-    let dryRun: Bool
-    let model: String
-    var version: Int64
-    let kind: String
-    let file: String
-    let bytes: Int
-    let sha256: String
-    var notes: [String] = []
-
-    var text: String {
-        let line = "version \(version) of model '\(printable(model))', from \(kind): \(bytes) bytes, sha256 \(sha256)"
-        return ([(dryRun ? "would import " : "imported ") + line] + notes + (dryRun ? ["nothing was changed"] : []))
-            .joined(separator: "\n")
-    }
-}
-
-extension YAML {
-    /// A foreign file's plain values, with the keys of nested mappings joined by dots; lists are passed over.
-    static func scalars(_ bytes: [UInt8]) throws(YAMLError) -> [(key: String, value: String)] {
-        let node: Node?
-        do { node = try Yams.compose(yaml: String(decoding: bytes, as: UTF8.self)) } catch {
-            throw YAMLError(sentence: "this is not YAML: \("\(error)".split(separator: "\n").joined(separator: " "))")
-        }
-        guard case .mapping(let mapping) = node else { throw YAMLError(sentence: "the file holds no mapping") }
-        var result: [(key: String, value: String)] = []
-        collect(mapping, prefix: "", depth: 0, into: &result)
-        return result
-    }
-
-    private static func collect(
-        _ mapping: Node.Mapping, prefix: String, depth: Int, into result: inout [(key: String, value: String)]
-    ) {
-        for (key, value) in mapping {
-            guard let name = key.string, value.null == nil, result.count < 1000 else { continue }
-            switch value {
-            case .scalar(let scalar): result.append((prefix + name, String(scalar.string.prefix(4096))))
-            case .mapping(let nested) where depth < 8:
-                collect(nested, prefix: prefix + name + ".", depth: depth + 1, into: &result)
-            default: break
+            // A version in its place stays.
+            defer { staged.discard() }
+            imported.version = staged.version
+            try orFail { () throws(RepositoryError) in
+                try staging.write(staged, manifest: imported.manifest(source, reason: reason))
             }
+            if !untried { try tryOut(staged, staging, cut) }
+            if !dryRun { try orFail { () throws(RepositoryError) in try staged.put() } }
+            return imported
+        }
+    }
+
+    /// `nil`: the model is new. One that cannot be read cannot be served.
+    private func folder(of model: String, in target: Repository) throws(RepositoryError) -> ModelFolder? {
+        let folder = try target.folder(of: model)
+        if let failure = folder?.failure { throw failure }
+        return folder
+    }
+
+    private func refusal(_ source: ImportSource, _ reason: String) -> Failure {
+        Failure(code: .failed, sentence: RepositoryError.refused(path: source.file, reason: reason).description)
+    }
+
+    /// What needs no runtime to be seen.
+    private func check(_ file: ByteView, of source: ImportSource) throws(Failure) {
+        guard let problem = problem(ofModelFile: file) else { return }
+        // MLflow's default is several files.
+        let hint =
+            problem.isExternalData && source.kind == "mlflow"
+            ? ", with mlflow.onnx.save_model(…, save_as_external_data=False)" : ""
+        throw refusal(source, problem.sentence + hint)
+    }
+
+    private func cut(_ file: ByteView, of source: ImportSource) throws(Failure) -> ZipMapCut? {
+        do throws(ZipMapError) { return try droppingZipMaps(from: file) } catch {
+            throw refusal(source, "\(error.sentence), and import it without --drop-zipmap")
+        }
+    }
+
+    private func tryOut(_ staged: StagedVersion, _ staging: ImportStaging, _ cut: ZipMapCut?) throws(Failure) {
+        let trial = ImportTrial(prober: runtime.prober(secondsMax: Settings.probeSeconds))
+        do throws(LoadError) {
+            try trial.load(staged, sha256: staging.digest.hex, bytes: staging.bytes.count)
+        } catch {
+            if error.sentence == LoadError.noRuntime {
+                throw .usage(
+                    "\(printable(error.log)): name the library with --onnxruntime or $VENCEJO_ONNXRUNTIME, or give --untried to "
+                        + "import the model without a trial")
+            }
+            var hint = ""
+            if cut == nil, let possible = try? droppingZipMaps(from: staging.bytes),
+                possible.outputs.contains(where: { error.sentence.contains("output '\($0.name)' is a ") })
+            {
+                hint = ": import it with --drop-zipmap"
+            }
+            throw refusal(staging.source, error.words + hint)
         }
     }
 }

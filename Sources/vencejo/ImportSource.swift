@@ -1,6 +1,7 @@
 // Enters: a path to a model as other tools keep it. Leaves: its ONNX file, and what is known of where it comes from.
 import Foundation
 import Tensors
+import Yams
 
 /// A model to be imported.
 struct ImportSource {
@@ -149,5 +150,33 @@ struct ImportSource {
         throw .usage(
             "\(quoted(folder)) is no model: expected is a .onnx file, or a folder with MLmodel, model-settings.json or "
                 + "<version>/model.onnx")
+    }
+}
+
+extension YAML {
+    /// A foreign file's plain values, with the keys of nested mappings joined by dots; lists are passed over.
+    static func scalars(_ bytes: [UInt8]) throws(YAMLError) -> [(key: String, value: String)] {
+        let node: Node?
+        do { node = try Yams.compose(yaml: String(decoding: bytes, as: UTF8.self)) } catch {
+            throw YAMLError(sentence: "this is not YAML: \("\(error)".split(separator: "\n").joined(separator: " "))")
+        }
+        guard case .mapping(let mapping) = node else { throw YAMLError(sentence: "the file holds no mapping") }
+        var result: [(key: String, value: String)] = []
+        collect(mapping, prefix: "", depth: 0, into: &result)
+        return result
+    }
+
+    private static func collect(
+        _ mapping: Node.Mapping, prefix: String, depth: Int, into result: inout [(key: String, value: String)]
+    ) {
+        for (key, value) in mapping {
+            guard let name = key.string, value.null == nil, result.count < 1000 else { continue }
+            switch value {
+            case .scalar(let scalar): result.append((prefix + name, String(scalar.string.prefix(4096))))
+            case .mapping(let nested) where depth < 8:
+                collect(nested, prefix: prefix + name + ".", depth: depth + 1, into: &result)
+            default: break
+            }
+        }
     }
 }

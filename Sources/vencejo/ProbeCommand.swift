@@ -28,9 +28,7 @@ struct ProbeCommand: ParsableCommand {
             "REPOSITORY/MODEL, whose highest version is tried, REPOSITORY/MODEL/VERSION, or its model.onnx.",
             valueName: "path"))
     var path: String?
-    @Option(help: "libonnxruntime.so to load. Default: $VENCEJO_ONNXRUNTIME, then libonnxruntime.so.1 of the system.")
-    var onnxruntime: String?
-    @Flag(help: "Take a runtime older than the one this build was tested with.") var allowOlderOnnxruntime = false
+    @OptionGroup var runtime: RuntimeOptions
     @Option(help: ArgumentHelp("How long it may take.", valueName: "seconds")) var timeout = Settings.probeSeconds
     @OptionGroup var options: OutputOptions
 
@@ -46,9 +44,7 @@ struct ProbeCommand: ParsableCommand {
     }
 
     func run() throws {
-        let library =
-            onnxruntime ?? ProcessInfo.processInfo.environment["VENCEJO_ONNXRUNTIME"] ?? Settings.systemOnnxRuntime
-        if let model, let version { return try tryHere(model, version, library) }
+        if let model, let version { return try tryHere(model, version, runtime.named ?? Settings.systemOnnxRuntime) }
         let place = try Place(path ?? "")
         let repository: Repository
         do throws(RepositoryError) { repository = try Repository(path: place.repository) } catch {
@@ -62,13 +58,13 @@ struct ProbeCommand: ParsableCommand {
             throw Failure.usage(
                 "model \(quoted(place.model)) has no version: put its file at \(place.model)/1/model.onnx")
         }
-        let prober = Prober(onnxRuntime: library, allowOlder: allowOlderOnnxruntime, secondsMax: timeout)
         let report: ProbeReport
-        do throws(LoadError) { report = try prober.probe(repository, plan, number) } catch {
+        do throws(LoadError) {
+            report = try runtime.prober(secondsMax: timeout).probe(repository, plan, number)
+        } catch {
             throw Failure(
                 code: .failed,
-                sentence: "version \(number) of model \(quoted(plan.name)) cannot serve: \(error.sentence)"
-                    + (error.log.isEmpty || error.log == error.sentence ? "" : " (\(printable(error.log)))"))
+                sentence: "version \(number) of model \(quoted(plan.name)) cannot serve: \(error.words)")
         }
         let gates = report.gates(plan.configuration)
         switch options.output {
@@ -118,7 +114,7 @@ struct ProbeCommand: ParsableCommand {
         } catch {
             throw Failure(code: .usage, sentence: error.description)
         }
-        let allowsOlder = allowOlderOnnxruntime
+        let allowsOlder = runtime.allowOlderOnnxruntime
         let opened = Lock<ONNX.Runtime?>(nil)
         let threads = Lock(ONNX.Runtime.Threads())
         let loader = VersionLoader(repository: repository, pairs: modelYAML) { () throws(LoadError) in
@@ -132,7 +128,7 @@ struct ProbeCommand: ParsableCommand {
                     return runtime
                 }
             } catch {
-                throw LoadError(sentence: "there is no ONNX Runtime to try it with", log: error.sentence)
+                throw LoadError(sentence: LoadError.noRuntime, log: error.sentence)
             }
         }
         if let folder = try? repository.folder(of: model) { threads.withLock { $0 = [loader.plan(folder)].threads } }
@@ -140,13 +136,6 @@ struct ProbeCommand: ParsableCommand {
         FileHandle.standardOutput.write((try? JSONEncoder().encode(report)) ?? Data())
         // Nothing is taken down in order: whatever the model left behind, it was well until here.
         Foundation._exit(report.failure == nil ? 0 : 1)
-    }
-}
-
-extension Prober {
-    init(onnxRuntime: String, allowOlder: Bool, secondsMax: Int) {
-        let older = allowOlder ? ["--allow-older-onnxruntime"] : []
-        self.init(arguments: ["probe", "--onnxruntime", onnxRuntime] + older, secondsMax: secondsMax)
     }
 }
 

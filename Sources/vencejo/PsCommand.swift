@@ -38,16 +38,17 @@ struct PsCommand: ParsableCommand {
 
     private func show(_ status: StatusResponse) {
         switch options.output {
-        case .json: say(watch ? status.json.compact : status.json.pretty)
+        case .json: say(watch ? status.json(server).compact : status.json(server).pretty)
         case .table:
             // On a terminal the new picture takes the old one's place.
-            if watch && isatty(1) == 1 { say("\u{1b}[H\u{1b}[2J" + status.table) } else { say(status.table) }
+            let table = status.table(server)
+            if watch && isatty(1) == 1 { say("\u{1b}[H\u{1b}[2J" + table) } else { say(table) }
         }
     }
 }
 
 extension StatusResponse {
-    fileprivate var table: String {
+    fileprivate func table(_ server: EndpointOptions) -> String {
         let rows = models.flatMap { model in
             model.versions.map { version in
                 [
@@ -85,6 +86,10 @@ extension StatusResponse {
             guard let rollout = model.rollout else { continue }
             lines.append("")
             lines.append("rollout of \(printable(model.name)) \(rollout.version): \(printable(rollout.verdict))")
+            if let until = rollout.decideUntil {
+                lines +=
+                    RolloutDecision(model.name, server).lines + ["  without a decision it is taken back at \(until)"]
+            }
             lines.append(
                 vencejo.table(
                     ["GATE", "EVIDENCE", "OF", "FINDING"],
@@ -101,15 +106,16 @@ extension StatusResponse {
         nanoseconds == 0 ? "-" : "\(Double(nanoseconds / 10_000) / 100) ms"
     }
 
-    fileprivate var json: JSON {
+    fileprivate func json(_ server: EndpointOptions) -> JSON {
         .object([
-            ("schema", .number(1)), ("epoch", .number(Int64(clamping: epoch))), ("models", .array(models.map(\.json))),
+            ("schema", .number(1)), ("epoch", .number(Int64(clamping: epoch))),
+            ("models", .array(models.map { $0.json(server) })),
         ])
     }
 }
 
 extension StatusResponse.Model {
-    fileprivate var json: JSON {
+    fileprivate func json(_ server: EndpointOptions) -> JSON {
         .object([
             ("model", .string(name)),
             (
@@ -126,7 +132,7 @@ extension StatusResponse.Model {
                             ("failed_gates", .array(version.failedGates.map { .string($0) })),
                         ])
                     })
-            ), ("rollout", rollout?.json ?? .null), ("shadow", shadow?.json ?? .null),
+            ), ("rollout", rollout?.json(RolloutDecision(name, server)) ?? .null), ("shadow", shadow?.json ?? .null),
             ("experiment", experiment?.json ?? .null),
         ])
     }
@@ -144,10 +150,12 @@ extension StatusResponse.Shadow {
 }
 
 extension StatusResponse.Rollout {
-    fileprivate var json: JSON {
+    fileprivate func json(_ decision: RolloutDecision) -> JSON {
         .object([
             ("version", .number(version)), ("step", .number(step)), ("steps", .number(steps)),
             ("verdict", .string(verdict)),
+            ("waiting", .bool(isWaiting)), ("decide_until", decideUntil.map { .string($0) } ?? .null),
+            ("run", isWaiting ? decision.json : .null), ("accepted", .array(accepted.map { .string($0) })),
             ("evidence_max", .number(evidenceMax)),
             (
                 "gates",

@@ -3,6 +3,7 @@ import ArgumentParser
 import Foundation
 import Memory
 import PredictionAPI
+import Rollout
 import Tensors
 
 struct WeightsCommand: ParsableCommand {
@@ -42,11 +43,19 @@ struct RolloutCommand: ParsableCommand {
         """
         All the while it is compared with the live version: failed and refused calls, latency, what the answers are like. A \
         version that is like the live one is taken back by mistake once in a hundred rollouts at most, however often one \
-        looks; what fails outright, or answers with NaN, is taken back after a few calls.
+        looks; what fails outright, answers with NaN, always the same, or numbers ten times as large, is taken back after a \
+        few calls.
+
+        A version whose answers are only distributed otherwise, as those of a retrained model are, waits for a decision and keeps \
+        its share: --accept answers lets it go on, "vencejo promote" makes it live, "vencejo abort" takes it back. Labels that \
+        callers tell by Feedback, golden cases and a shadow's comparison decide it, too.
+
+        With --watch the exit code is 0 when the version became live, 1 when it was taken back, 5 when it waits for a decision.
 
         Examples:
           vencejo rollout iris --version 7 --watch
           vencejo rollout iris --steps 1,10,50 --step-seconds 60 --step-calls 1000
+          vencejo rollout iris --accept answers --reason "retrained on October"
         """)
 
     @Argument(help: "The model's name.") var model: String
@@ -62,8 +71,23 @@ struct RolloutCommand: ParsableCommand {
         help: ArgumentHelp(
             "A step that could not be judged within this time ends the rollout. Default: 1800.", valueName: "seconds"))
     var holdSeconds: Int64?
+    @Option(
+        help: ArgumentHelp(
+            "A version that waits for a decision is taken back if none comes within this time. Default: 86400.",
+            valueName: "seconds"))
+    var decideWithin: Int64?
+    @Option(
+        help: ArgumentHelp(
+            "What is judged. Default: errors,refusals,latency,answers,shapes.", valueName: "gate,..."))
+    var gates: String?
+    @Option(
+        help: ArgumentHelp(
+            "answers: that they differ is accepted, now or from the start.", valueName: "gate"))
+    var accept: String?
     @Flag(help: "Also if callers of the live version would notice.") var force = false
-    @Flag(name: [.customShort("w"), .long], help: "Stay until it ends; exit code 1 if the version was taken back.")
+    @Flag(
+        name: [.customShort("w"), .long],
+        help: "Stay until it ends or waits for a decision; exit code 1 if it was taken back, 5 if it waits.")
     var watch = false
     @OptionGroup var order: OrderOptions
 
@@ -79,26 +103,51 @@ struct RolloutCommand: ParsableCommand {
         }
         for (name, value) in [
             ("--step-seconds", stepSeconds), ("--step-calls", stepCalls), ("--hold-seconds", holdSeconds),
+            ("--decide-within", decideWithin),
         ] {
             if let value, value < 1 { throw Failure.usage("\(name): \(value) is below 1") }
         }
         request.policy.stepSeconds = stepSeconds ?? 0
         request.policy.stepCalls = stepCalls ?? 0
         request.policy.holdSeconds = holdSeconds ?? 0
+        request.policy.decideSeconds = decideWithin ?? 0
+        request.policy.gates = try names("--gates", gates) { (names) throws(GateNameError) in
+            try Gate.Name.judged(names)
+        }
+        request.policy.accepted = try names("--accept", accept) { (names) throws(GateNameError) in
+            try Gate.Name.accepted(names)
+        }
         try order.perform("/vencejo.v1.ModelControlService/Rollout", request)
         if watch && !order.dryRun { try follow() }
+    }
+
+    /// The names in a list, if all are known.
+    private func names(
+        _ option: String, _ list: String?, _ check: ([String]) throws(GateNameError) -> [Gate.Name]
+    ) throws(Failure) -> [String] {
+        guard let list else { return [] }
+        let names = list.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        do throws(GateNameError) { return try check(names).map(\.rawValue) } catch {
+            throw .usage("\(option): \(error.sentence)")
+        }
     }
 
     private func follow() throws {
         var request = ControlRequest()
         request.model = model
         var told = ""
+        var waits: StatusResponse.Rollout?
         try order.server.watch(request) { status in
             guard let rollout = status.models.first?.rollout else { return false }
+            if rollout.isWaiting {
+                waits = rollout
+                return false
+            }
             if rollout.verdict != told { line(rollout.verdict) }
             told = rollout.verdict
             return true
         }
+        if let waits { try tellOfWaiting(waits) }
         let client = try order.connect()
         let history: HistoryResponse
         do throws(ClientError) { history = try client.history(request) } catch {
@@ -112,11 +161,27 @@ struct RolloutCommand: ParsableCommand {
         }
     }
 
-    private func line(_ text: String) {
+    private func tellOfWaiting(_ rollout: StatusResponse.Rollout) throws(Failure) -> Never {
+        let decision = RolloutDecision(model, order.server)
+        line(rollout.verdict, decision)
+        if order.options.output == .table { decision.lines.forEach(say) }
+        throw Failure(
+            code: .undecided,
+            sentence: "version \(rollout.version) of \(printable(model)) waits for a decision until "
+                + "\(rollout.decideUntil ?? "it is taken back"): \(decision.sentence)")
+    }
+
+    /// `decision`: it waits for that.
+    private func line(_ text: String, _ decision: RolloutDecision? = nil) {
         let time = Date().formatted(.iso8601)
         switch order.options.output {
         case .table: say("\(time)  \(printable(text))")
-        case .json: say(JSON.object([("time", .string(time)), ("verdict", .string(text))]).compact)
+        case .json:
+            say(
+                JSON.object([
+                    ("time", .string(time)), ("verdict", .string(text)), ("waiting", .bool(decision != nil)),
+                    ("run", decision?.json ?? .null),
+                ]).compact)
         }
     }
 }

@@ -75,9 +75,7 @@ struct Serve: ParsableCommand {
             "Threads for models whose runs are too long for an event loop. Default: all cores that this process is granted."
     )
     var executors: String?
-    @Option(help: "libonnxruntime.so to load. Default: $VENCEJO_ONNXRUNTIME, then libonnxruntime.so.1 of the system.")
-    var onnxruntime: String?
-    @Flag(help: "Take a runtime older than the one this build was tested with.") var allowOlderOnnxruntime = false
+    @OptionGroup var runtimeOptions: RuntimeOptions
     @Option(
         help: ArgumentHelp(
             """
@@ -260,11 +258,15 @@ struct Serve: ParsableCommand {
                 throw Failure(code: .failed, sentence: "the server cannot start: \(error)")
             }
         } else if control.hasExperiments {
-            log.warning("an experiment goes on by the shares that it had, and counts nothing: give --control")
+            log.warning(
+                "an experiment goes on by the shares that it had, and counts its rewards only when the server ends: give --control"
+            )
         }
 
         Signals.next()
-        _ = control.keepExperiments()
+        if let problem = control.closeExperiments() {
+            log.warning("experiment: what is known cannot be kept for the next start: \(problem)")
+        }
         control.leave()
         tell("draining: open calls may end, at most \(settings.limits.drainNanoseconds / 1_000_000_000) s")
         page.reach(.draining)
@@ -349,8 +351,8 @@ struct Serve: ParsableCommand {
         set(.repositoryPollSeconds, repositoryPollSeconds)
         set(.shards, shards)
         set(.executors, executors)
-        set(.onnxruntime, onnxruntime ?? ProcessInfo.processInfo.environment["VENCEJO_ONNXRUNTIME"])
-        if allowOlderOnnxruntime { flags[.allowOlderOnnxruntime] = ["true"] }
+        set(.onnxruntime, runtimeOptions.named)
+        if runtimeOptions.allowOlderOnnxruntime { flags[.allowOlderOnnxruntime] = ["true"] }
         set(.probe, probe)
         set(.probeSeconds, probeSeconds)
         set(.ready, ready)

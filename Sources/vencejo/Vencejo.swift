@@ -1,5 +1,5 @@
 // Enters: a command line. Leaves: an exit code: 0 done, 1 it failed, 2 the command line or the configuration is wrong,
-// 3 not ready, 4 nobody answers.
+// 3 not ready, 4 no server answers, 5 a rollout waits for a decision.
 import ArgumentParser
 import Foundation
 import ServerMetrics
@@ -51,6 +51,8 @@ struct Failure: Error {
         case usage = 2
         case notReady = 3
         case unreachable = 4
+        /// A rollout waits for a decision.
+        case undecided = 5
     }
 
     let code: Code

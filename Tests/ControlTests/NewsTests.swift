@@ -37,6 +37,7 @@ private struct Row: CustomTestStringConvertible {
     Row("a version that went", atOnce: true) { $0.models[0].versions = [] },
     Row("a model that came", atOnce: true) { $0.models.append(StatusResponse.Model()) },
     Row("a step", atOnce: true) { $0.models[0].rollout?.step = 2 },
+    Row("a rollout that waits", atOnce: true) { $0.models[0].rollout?.isWaiting = true },
     Row("a rollout's end", atOnce: true) { $0.models[0].rollout = nil },
     Row("a shadow's share", atOnce: true) { $0.models[0].shadow?.percent = 20 },
     Row("calls", atOnce: false) { $0.models[0].versions[0].calls += 1 },

@@ -83,6 +83,21 @@ private struct Bench {
     #expect(bench.totals(period: 0).units == 1)
 }
 
+/// Callers were not told that it goes on, so none of their rewards is refused.
+@Test func whatIsNotAllowedIsUnknownWhereNothingIsRefused() throws {
+    let bench = try Bench()
+    let lenient = try #require(bench.exposures.begin(salt: 43, rewards: 0...1, isLenient: true))
+    #expect(bench.exposures.rewards(of: lenient) == nil)
+    bench.answered("a", of: lenient)
+    for value in [37.5, -1, .infinity, .nan] { #expect(bench.reward("a", value, of: lenient) == .unknown) }
+    #expect(bench.reward("a", 0.5, of: lenient) == .joined)
+    #expect(bench.exposures.losses(lenient).unknownRewards == 4)
+    // The place forgets it.
+    bench.exposures.end(lenient)
+    let next = try #require(bench.exposures.begin(salt: 44, rewards: 0...1))
+    #expect(bench.exposures.rewards(of: next) == 0...1)
+}
+
 @Test func experimentsKnowNothingOfEachOther() throws {
     let bench = try Bench()
     let other = try #require(bench.exposures.begin(salt: 43, rewards: -5...5))
@@ -137,4 +152,44 @@ private struct Bench {
     }
     #expect(bench.totals(0).rewarded + bench.totals(1).rewarded == threads * each)
     #expect(bench.totals(0).sum == Double(threads * each) / 4)
+}
+
+@Test func afterTheCloseRewardsAreUnknown() throws {
+    let bench = try Bench()
+    for id in ["a", "b", "c"] { bench.answered(id) }
+    #expect(bench.reward("a") == .joined)
+    bench.exposures.close(bench.experiment)
+    #expect(bench.reward("b") == .unknown && bench.reward("a") == .unknown)
+    #expect(bench.totals().rewarded == 1 && bench.exposures.losses(bench.experiment).unknownRewards == 2)
+    bench.exposures.close(bench.experiment)
+    bench.exposures.reopen(bench.experiment)
+    #expect(bench.reward("b") == .joined && bench.reward("a") == .repeated)
+    bench.exposures.end(bench.experiment)
+    // What ended is not opened again, and the next one in its place is open.
+    bench.exposures.reopen(bench.experiment)
+    #expect(bench.reward("c") == .unknown)
+    for _ in 0..<Exposures.experimentsMax {
+        let next = try #require(bench.exposures.begin(salt: 1, rewards: 0...1))
+        bench.answered("d", of: next)
+        #expect(bench.reward("d", of: next) == .joined)
+    }
+}
+
+/// Every reward that was joined is in the sums when `close` returns, whichever thread brought it.
+@Test(arguments: 0..<20) func theCloseWaitsForRewardsOnTheirWay(_ round: Int) throws {
+    let bench = try Bench(bucketBits: 12)
+    let each = 2000
+    for thread in 0..<3 { for number in 0..<each { bench.answered("\(thread)/\(number)") } }
+    let joined = Lock(0)
+    let summed = Lock(Totals())
+    DispatchQueue.concurrentPerform(iterations: 4) { thread in
+        if thread == 3 {
+            while joined.withLock({ $0 }) < round * 100 {}
+            bench.exposures.close(bench.experiment)
+            return summed.withLock { $0 = bench.totals() }
+        }
+        for number in 0..<each where bench.reward("\(thread)/\(number)", 0.5) == .joined { joined.withLock { $0 += 1 } }
+    }
+    let totals = summed.withLock { $0 }
+    #expect(totals.rewarded == joined.withLock { $0 } && totals.sum == Double(totals.rewarded) / 2)
 }

@@ -187,7 +187,8 @@ def others(prediction, inference, control):
         swaps=[dict(model="rf", version=2**63 - 1), dict(model="cats"), dict()])
     yield "traffic request", control.ControlRequest(
         model="rf", slot="shadow", shares=[control.Share(version=7, percent=10), control.Share(percent=-1), control.Share()],
-        policy=control.RolloutPolicy(percents=[5, 25, 300], step_seconds=60, step_calls=500, hold_seconds=1800))
+        policy=control.RolloutPolicy(percents=[5, 25, 300], step_seconds=60, step_calls=500, hold_seconds=1800,
+                                     decide_seconds=86_400, gates=["errors", ""], accepted=["answers"]))
     yield "experiment request", control.ControlRequest(
         model="rf", experiment=control.ExperimentPolicy(
             assignment=control.THOMPSON, baseline=6, seed=2**64 - 1, epsilon_percent=20, floor_percent=1, reward_min=-1.5,
@@ -212,7 +213,8 @@ def others(prediction, inference, control):
                                        failed_gates=["golden: 1 of 2 failed", ""]),
                 control.VersionTraffic()],
             rollout=control.RolloutStatus(
-                version=7, step=1, steps=3, verdict="it has just begun", evidence_max=1500,
+                version=7, step=1, steps=3, verdict="it has just begun", evidence_max=1500, waiting=True,
+                decide_until_milliseconds=1_768_000_000_123, accepted=["answers"],
                 gates=[control.Gate(name="errors", evidence=12, finding="2 of 1000", worse=True), control.Gate()])),
         control.ModelTraffic()])
     yield "control response", control.ControlResponse(

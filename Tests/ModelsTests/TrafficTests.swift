@@ -93,6 +93,32 @@ extension Roster<Number> {
     }
 }
 
+/// A rollout joins its calls with rewards by a number, as an experiment does, and stays a rollout.
+@Test func aRolloutWithLabelsIsNoExperiment() throws {
+    var roster = roster()
+    for (step, percent) in [5, 25].enumerated() {
+        let labels = Split.Experiment(number: 17, period: UInt8(step), isByKey: true)
+        _ = try roster.rollout("m", 2, percent: percent, isForced: false, salt: 1, labels: labels)
+        let entry = try #require(roster.entries.first)
+        #expect(entry.experiment == 17)
+        let arm = try #require(try entry.lease(.live, epoch: 1, lot: .chance(0)).arm)
+        #expect(arm.experiment == 17 && Int(arm.period) == step)
+        // Keys stay with their versions.
+        #expect(try entry.lease(.live, epoch: 1, lot: .key(7), id: view("1")).draw == .byKey)
+    }
+    let isOn = OrderError.rolloutIsOn(model: "m", version: 2)
+    #expect(throws: isOn) { try roster.weights("m", shares((1, 100)), isForced: true, salt: 1) }
+    #expect(throws: isOn) { try beginExperiment(&roster) }
+    // It is no choice between the versions, as it would be for an experiment.
+    #expect(try roster.decide(.swap([Order.Change(model: "m", version: 1)], isForced: false)).changes == [])
+    let remark = try roster.remark("m", "it waits")
+    #expect(remark.steps == ["it waits"] && remark.version == 2)
+    #expect(remark.changes == [Decision.Change(model: "m", from: 1, to: 1)])
+    #expect(roster.models["m"]?.rollout == 2)
+    _ = try roster.abort("m")
+    #expect(throws: OrderError.noRollout(model: "m")) { try roster.remark("m", "it waits") }
+}
+
 /// A version that comes meanwhile takes nobody's place who has a share.
 @Test func whoHasAShareKeepsItsPlace() throws {
     var roster = roster()

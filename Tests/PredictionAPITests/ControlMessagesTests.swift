@@ -54,6 +54,9 @@ private let goldenTraffic = request {
     $0.policy.stepSeconds = 60
     $0.policy.stepCalls = 500
     $0.policy.holdSeconds = 1800
+    $0.policy.decideSeconds = 86_400
+    $0.policy.gates = ["errors", ""]
+    $0.policy.accepted = ["answers"]
     $0.slot = "shadow"
 }
 
@@ -68,6 +71,7 @@ private let goldenStatus: StatusResponse = {
     var rollout = StatusResponse.Rollout()
     (rollout.version, rollout.step, rollout.steps, rollout.verdict) = (7, 1, 3, "it has just begun")
     (rollout.evidenceMax, rollout.gates) = (1500, [gate, StatusResponse.Gate()])
+    (rollout.isWaiting, rollout.decideUntilMilliseconds, rollout.accepted) = (true, 1_768_000_000_123, ["answers"])
     var model = StatusResponse.Model()
     (model.name, model.versions, model.rollout) = ("rf", [version, StatusResponse.Version()], rollout)
     var status = StatusResponse()

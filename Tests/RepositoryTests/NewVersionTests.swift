@@ -70,3 +70,36 @@ func namesThatAreNone(model: String, version: Int64, error: RepositoryError) thr
     #expect(throws: RepositoryError.self) { try repository.add(model: "m", version: nil, files: files + files) }
     #expect(names(place.root).isEmpty)
 }
+
+@Test func whatIsStagedIsARepositoryOfItsOwn() throws {
+    let place = Place()
+    defer { place.remove() }
+    place.file("m/3/model.onnx", "old")
+    let repository = try Repository(path: place.root)
+    let staged = try repository.stage(model: "m", version: nil)
+    try staged.write(files, configuration: NewFile(name: "model.yaml", bytes: ByteView("batching: off")))
+    try staged.standIn(for: [1, 3, 4], warmUps: [NewFile(name: "zeros", bytes: ByteView("0000"))])
+    // A look at the repository does not find it; in the hidden folder it is all there is.
+    #expect(try repository.folder(of: "m")?.versions == [3] && repository.scan().problems.isEmpty)
+    let inside = try Repository(path: staged.path)
+    let folder = try #require(try inside.folder(of: "m"))
+    #expect(folder.versions == [1, 3, 4] && folder.configuration == Array("batching: off".utf8))
+    #expect(try inside.warmUpFile(model: "m", name: "zeros") == Array("0000".utf8))
+    #expect(try inside.open(model: "m", version: 4).byteCount == 4)
+    try staged.put()
+    #expect(names(place.root) == ["m"] && names(place.root + "/m") == ["3", "4"])
+    #expect(text(place.root + "/m/3/model.onnx") == "old")
+    #expect(!staged.discard() && names(place.root + "/m") == ["3", "4"])
+}
+
+@Test func whatIsDiscardedIsGone() throws {
+    let place = Place()
+    defer { place.remove() }
+    let repository = try Repository(path: place.root)
+    let staged = try repository.stage(model: "m", version: 2)
+    try staged.write(files)
+    #expect(staged.discard() && staged.discard() && names(place.root).isEmpty)
+    #expect(throws: RepositoryError.self) { try staged.put() }
+    #expect(throws: RepositoryError.self) { try staged.write(files) }
+    #expect(names(place.root).isEmpty)
+}

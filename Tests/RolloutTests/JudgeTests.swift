@@ -4,14 +4,14 @@ import Testing
 @testable import Rollout
 
 /// Steps without a minimum of time: what is simulated is calls.
-private func policy(_ calls: Int = 200) -> RolloutPolicy {
+func policy(_ calls: Int = 200) -> RolloutPolicy {
     var policy = RolloutPolicy()
     policy.stepSeconds = 0
     policy.stepCalls = calls
     return policy
 }
 
-/// A version like the live one goes through, whatever the two are like; at most one in a hundred is taken back.
+/// A version like the live one goes through, whatever the two are like; at most one in a hundred is taken back or waits.
 @Test(arguments: 0..<5)
 func releasesOfTheSame(batch: Int) {
     var kinds: [Behaviour] = []
@@ -35,9 +35,12 @@ func releasesOfTheSame(batch: Int) {
 struct Fault: CustomTestStringConvertible, Sendable {
     let testDescription: String
     let behaviour: Behaviour
+    /// Its answers are distributed otherwise, as a retrained model's are: an operator has to decide.
+    let waits: Bool
 
-    init(_ name: String, _ change: (inout Behaviour) -> Void) {
+    init(_ name: String, waits: Bool = false, _ change: (inout Behaviour) -> Void) {
         testDescription = name
+        self.waits = waits
         var behaviour = Behaviour()
         change(&behaviour)
         self.behaviour = behaviour
@@ -64,15 +67,15 @@ private let faults = [
         $0.latencyMilliseconds = 100
         $0.after = 100
     },
-    Fault("answers shifted by two deviations") { $0.mean = 0.7 },
-    Fault("answers with the other sign") { $0.mean = -0.3 },
+    Fault("answers shifted by two deviations", waits: true) { $0.mean = 0.7 },
+    Fault("answers with the other sign", waits: true) { $0.mean = -0.3 },
     Fault("always zero") { $0.constant = 0 },
     Fault("always the same") { $0.constant = 0.3 },
     Fault("a hundred times as large") {
         $0.mean = 30
         $0.deviation = 20
     },
-    Fault("shifted from the hundredth call on") {
+    Fault("shifted from the hundredth call on", waits: true) {
         $0.mean = 1.5
         $0.after = 100
     },
@@ -83,25 +86,35 @@ private let faults = [
 ]
 
 @Test(arguments: faults)
-func faultsAreTakenBack(fault: Fault) {
+func faultsAreTakenBackOrWait(fault: Fault) {
     for seed in 0..<5 {
         let end = Simulation(fault.behaviour, policy: policy(500), perSecond: 2000, seed: UInt64(seed))
-        #expect(end.verdict.isFailure && end.badAnswers <= 250, "seed \(seed): \(end)")
+        #expect(
+            (fault.waits ? end.verdict.isWait : end.verdict.isFailure) && end.badAnswers <= 250, "seed \(seed): \(end)")
     }
 }
 
-/// Over all faults: how many are caught, and how many answers that were wrong left before.
+/// Over all faults: how many are taken back, how many wait, and how many answers that were wrong left before.
 @Test func badAnswersAreFew() {
     var bad: [Int] = []
-    var caught = 0
+    var (takenBack, waiting) = (0, 0)
     for (number, fault) in faults.enumerated() {
         let end = Simulation(fault.behaviour, policy: policy(500), perSecond: 2000, seed: UInt64(100 + number))
-        if end.verdict.isFailure { caught += 1 }
+        if end.verdict.isFailure { takenBack += 1 }
+        if end.verdict.isWait { waiting += 1 }
         bad.append(end.badAnswers)
+        let what = fault.testDescription.padding(38)
+        print(
+            "\(what) \(end.verdict.isWait ? "waits     " : "taken back") after \(end.badAnswers) bad answers, \(end.seconds) s"
+        )
     }
     let median = bad.sorted()[bad.count / 2]
-    print("caught \(caught) of \(faults.count); bad answers: median \(median), all \(bad)")
-    #expect(faults.count == 20 && caught >= 19 && median <= 50)
+    print("taken back \(takenBack), waiting \(waiting) of \(faults.count); bad answers: median \(median), all \(bad)")
+    #expect(faults.count == 20 && takenBack == 17 && waiting == 3 && median <= 60)
+}
+
+extension String {
+    fileprivate func padding(_ width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 }
 
 @Test func whatIsWellGoesThroughAllSteps() {
@@ -142,21 +155,4 @@ func faultsAreTakenBack(fault: Fault) {
         let end = Simulation(both, live: both, policy: policy(), perSecond: 2000, seed: UInt64(seed))
         #expect(end.verdict == .succeed, "seed \(seed): \(end)")
     }
-}
-
-@Test func policiesThatCannotBe() {
-    func problem(_ change: (inout RolloutPolicy) -> Void) -> String? {
-        var policy = RolloutPolicy()
-        change(&policy)
-        return policy.problem
-    }
-    #expect(problem { _ in } == nil)
-    #expect(problem { $0.percents = [] }?.contains("no step is named") ?? false)
-    #expect(problem { $0.percents = [5, 100] }?.contains("a step of 100 %") ?? false)
-    #expect(problem { $0.percents = [0] }?.contains("a step of 0 %") ?? false)
-    #expect(problem { $0.percents = [25, 5] }?.contains("do not ascend") ?? false)
-    #expect(problem { $0.stepSeconds = -1 }?.contains("a step of -1 s") ?? false)
-    #expect(problem { $0.stepCalls = 0 }?.contains("0 calls a step") ?? false)
-    #expect(problem { $0.holdSeconds = 0 }?.contains("a hold of 0 s") ?? false)
-    #expect(problem { $0.holdSeconds = 10 }?.contains("is held for 10 s at most") ?? false)
 }

@@ -53,11 +53,11 @@ struct Behaviour {
     }
 }
 
-/// A rollout under a virtual clock: `perSecond` calls, looked at every 10 ms.
+/// A rollout under a virtual clock: `perSecond` calls, looked at every 10 ms, until it is over or waits for a decision.
 struct Simulation {
     var verdict: Verdict
     var seconds: Double
-    /// Calls of the new version before it was taken back, from when it was not well any more.
+    /// Calls of the new version before it was taken back or waited, from when it was not well any more.
     var badAnswers: Int
     var step: Int
 
@@ -82,7 +82,7 @@ struct Simulation {
                 memoryBytes: canary.leakBytes * canaryCounts.calls)
             switch verdict {
             case .hold, .advance: continue
-            case .succeed, .fail:
+            case .succeed, .fail, .wait:
                 self.verdict = verdict
                 seconds = Double(tick) / 100
                 badAnswers = bad
@@ -95,9 +95,10 @@ struct Simulation {
 
 extension Verdict {
     var isFailure: Bool { if case .fail = self { true } else { false } }
+    var isWait: Bool { if case .wait = self { true } else { false } }
     var reason: String {
         switch self {
-        case .fail(let reason), .hold(let reason): reason
+        case .fail(let reason), .hold(let reason), .wait(let reason): reason
         case .advance, .succeed: ""
         }
     }

@@ -38,5 +38,8 @@ func answersAreCompared(left: [Float], right: [Float], differing: Int, disagreei
     comparison.note(try answer([1, 2], columns: 2, in: &arena), try answer([1, 2, 3], columns: 3, in: &arena))
     #expect(comparison.differing == 1 && comparison.disagreeing == 1 && comparison.numbers == 2)
     comparison.note(try answer([1, .nan], columns: 2, in: &arena), try answer([1, 2], columns: 2, in: &arena))
-    #expect(comparison.numbers == 3 && comparison.differenceSum == 0)
+    #expect(comparison.numbers == 3 && comparison.differenceSum == 0 && comparison.deciding == 2)
+    // A single number decides nothing.
+    comparison.note(try answer([1, 2], columns: 1, in: &arena), try answer([3, 1], columns: 1, in: &arena))
+    #expect(comparison.calls == 3 && comparison.deciding == 2)
 }

@@ -4,7 +4,7 @@ import subprocess
 
 from server import binary
 
-DONE, FAILED, USAGE, NOT_READY, UNREACHABLE = range(5)
+DONE, FAILED, USAGE, NOT_READY, UNREACHABLE, UNDECIDED = range(6)
 
 
 def command(*arguments, **environment):

@@ -189,6 +189,50 @@ def test_it_goes_on_after_kill_9(serve_repository, repository):
     assert tell(stub_of(again), {"a1": 1.0, "b1": 1.0}) == prediction.FeedbackResponse(joined=1, unknown=1)
 
 
+@pytest.mark.parametrize("end", ["abort", "swap", "unload"])
+def test_rewards_count_until_the_end(serve_repository, end):
+    """What was acknowledged before the order that ends it counts, exactly, though no look has come by."""
+    server = serve_repository()
+    experiment(server, seed=11)
+    stub = stub_of(server)
+    versions = ask(stub, [f"order-{number}" for number in range(300)])
+    rewards = {id: float(number % 3 == 0) for number, id in enumerate(versions)}
+    half = dict(list(rewards.items())[:150])
+    assert tell(stub, half).joined == 150
+    until(server, lambda found: sum(arm.rewards for arm in found.arms) == 150)
+    rest = {id: value for id, value in rewards.items() if id not in half}
+    assert tell(stub, rest) == prediction.FeedbackResponse(joined=150)
+    request, orders = control.ControlRequest(model="left", reason="found"), controls(server)
+    if end == "abort":
+        done = orders.Abort(request, timeout=PATIENCE)
+    elif end == "swap":
+        done = swap(orders, ("left", 4), reason="found")
+    else:
+        request.version, request.force = 3, True
+        done = orders.Unload(request, timeout=PATIENCE)
+    last = orders.History(control.ControlRequest(model="left"), timeout=PATIENCE).events[-1]
+    expected = []
+    for version in 3, 4:
+        values = [rewards[id] for id, answered in versions.items() if answered == version]
+        expected.append(f"version {version} of model 'left' has {len(values)} rewards, "
+                        f"{np.mean(values):.4g} in the mean")
+    for steps in done.steps, last.steps:
+        assert [step for step in steps if "in the mean" in step] == expected, steps
+    assert tell(stub, {"order-1": 1.0}) == prediction.FeedbackResponse(unknown=1)
+
+
+def test_the_servers_end_keeps_what_was_acknowledged(serve_repository):
+    server = serve_repository()
+    experiment(server, seed=12)
+    versions = ask(stub_of(server), [f"order-{number}" for number in range(200)])
+    assert tell(stub_of(server), dict.fromkeys(versions, 1.0)).joined == 200
+    server.stop()
+    again = serve_repository()
+    found = status(again).experiment
+    assert {arm.version: arm.rewards for arm in found.arms} == {
+        version: list(versions.values()).count(version) for version in (3, 4)}
+
+
 def test_what_cannot_be_is_told(serve_repository):
     server = serve_repository()
     wrong, state, missing = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION,

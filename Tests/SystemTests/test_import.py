@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from command_line import DONE, FAILED, USAGE, command
+from command_line import FAILED, USAGE
+from importing import do, refused
 from server import MODELS
 
 FILE = MODELS / "digits" / "1" / "model.onnx"
@@ -48,17 +49,6 @@ def mlflow(tmp_path):
     (folder / "MLmodel").write_text(MLMODEL)
     shutil.copy(FILE, folder / "model.onnx")
     return folder
-
-
-def do(*arguments):
-    code, out, err = command("import", *arguments)
-    assert code == DONE, err
-    return out
-
-
-def refused(code, words, *arguments):
-    got, out, err = command("import", *arguments)
-    assert (got, out) == (code, "") and words in err, err
 
 
 def test_a_file_becomes_the_next_version(repository, serve):

@@ -307,7 +307,7 @@ def test_amtool_takes_the_example():
 def test_an_alert_finds_its_way(rule):
     severity = rule["labels"]["severity"]
     to = {"page": "pages", "ticket": "tickets"}[severity]
-    if rule["alert"] in ("VencejoModelLoadFailed", "VencejoRollback", "VencejoDriftHigh"):
+    if rule["alert"] in ("VencejoModelLoadFailed", "VencejoRollback", "VencejoRolloutWaiting", "VencejoDriftHigh"):
         to = f"model-makers,{to}"
     run(tool("amtool", "prometheus-alertmanager"), "config", "routes", "test", f"--config.file={EXAMPLE}",
         f"--verify.receivers={to}", f"alertname={rule['alert']}", f"severity={severity}", "model=iris", "job=vencejo")
