@@ -138,14 +138,14 @@ def test_what_a_run_measured_is_told(serve, page, tmp_path, kind, way):
                    repository=tmp_path)
     oip, calls = inference_grpc.GRPCInferenceServiceStub(server.channel()), 24 if together > 1 else 6
     if way == "unary":
-        asked = [stub(server).Predict.future(predict_request("m", inputs), metadata=[("vencejo-timing", "1")]) for _ in range(calls)]
+        asked = [stub(server).Predict.future(predict_request("m", inputs), metadata=[("vencejo-timing", "1"), TRACED]) for _ in range(calls)]
         for each in asked:
             each.result()
             timing = dict(each.trailing_metadata())["server-timing"]
             assert float(re.search(r"compute;dur=([0-9.]+)", timing)[1]) > 0
             assert int(re.search(r"rows;desc=([0-9]+)", timing)[1]) in [2 * count for count in range(1, together + 1)]
     else:
-        assert all(not each.error_message for each in oip.ModelStreamInfer(iter([infer_request("m", inputs)] * calls)))
+        assert all(not each.error_message for each in oip.ModelStreamInfer(iter([infer_request("m", inputs)] * calls), metadata=[TRACED]))
     page.wait("vencejo_requests_total", calls, model="m", code="OK")
     found = page.read()
     rows = calls * inputs["x"][1].shape[0]
@@ -166,6 +166,16 @@ def test_what_a_run_measured_is_told(serve, page, tmp_path, kind, way):
     stats = oip.ModelStatistics(inference.ModelStatisticsRequest(name="m")).model_stats[0]
     assert (stats.inference_count, stats.execution_count) == (rows, runs)
     assert stats.inference_stats.success.count == calls and stats.inference_stats.compute_infer.ns > 0
+    # The trace tells the same: a call's parts, and the rows of the run that it was in. A stream has many messages, and no parts.
+    told = spans(page)
+    assert [span.status for span in told] == [0] * (calls if way == "unary" else 1)
+    for span in told:
+        parts = {name: ended - began for _, name, began, ended in span.parts()}
+        if way == "unary":
+            assert list(parts) == ["input", "queue", "infer", "output"] and parts["infer"] > 0
+            assert (span.model, span.version) == ("m", 1) and span.rows in [2 * count for count in range(1, together + 1)]
+        else:
+            assert not parts and span.method == "inference.GRPCInferenceService/ModelStreamInfer"
 
 
 @pytest.mark.parametrize("change, code, reason, model, version", [
