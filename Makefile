@@ -44,7 +44,7 @@ swift-tests: build-tests
 
 system-tests: build build-agents $(venv)/ready
 	@echo "==> tests of the built server and agents"
-	$(python) -m pytest Tests/SystemTests -m "not alone" --numprocesses 6 --dist worksteal && $(took)
+	$(python) -m pytest Tests/SystemTests -m "not alone" --numprocesses 4 --dist worksteal && $(took)
 
 generated: $(venv)/ready
 	@echo "==> what is generated is what its sources say"
@@ -61,7 +61,7 @@ check: packages ## Lint what changed and run its tests, against debug builds
 flakes: build build-agents $(venv)/ready ## Run the system tests 20 times, until one fails
 	for run in {1..20}; do \
 	    echo "==> run $$run of 20"; \
-	    $(python) -m pytest Tests/SystemTests -m "not alone" --numprocesses 6 --dist worksteal --quiet; \
+	    $(python) -m pytest Tests/SystemTests -m "not alone" --numprocesses 4 --dist worksteal --quiet; \
 	    $(python) -m pytest Tests/SystemTests -m alone --quiet; \
 	done
 

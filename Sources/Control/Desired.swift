@@ -30,7 +30,10 @@ public struct Desired: Codable, Sendable, Equatable {
         public var history: [Event] = []
         /// SHA-256 by version, of those that are loaded from a file.
         public var digests: [String: String]?
-        /// An order made the live version live, so that it is live again whatever its gates say; `nil`: no.
+        /// What gates found that a start does not look at, by version: times, memory, answers to inputs of ours.
+        public var faults: [String: [String]]?
+        /// An order decided which version is live, or that none is: so it is again, whatever its gates say. `nil`: it was written
+        /// before that was kept, or nothing was decided; see `wasOrdered`.
         public var isByOrder: Bool?
         /// It was to be so although a gate failed; `nil`: no.
         public var isForced: Bool?
@@ -105,6 +108,10 @@ public struct Desired: Codable, Sendable, Equatable {
         let coming = record.standings.filter(\.state.isComing).map { "\($0.number)" }
         let kept = digests.merging((model.digests ?? [:]).filter { coming.contains($0.key) }) { now, _ in now }
         model.digests = kept.isEmpty ? nil : kept
+        let faults = record.standings.compactMap(\.version).filter { !$0.faults.isEmpty }
+        model.faults =
+            faults.isEmpty
+            ? nil : Dictionary(faults.map { ("\($0.number)", $0.faults) }, uniquingKeysWith: { first, _ in first })
         var event = event
         event.digest = event.version.flatMap { digests["\($0)"] }
         if event.steps.count > Self.stepsMax {
@@ -117,6 +124,20 @@ public struct Desired: Codable, Sendable, Equatable {
 }
 
 extension Desired.Model {
+    /// An order decided what is live.
+    var wasOrdered: Bool {
+        isByOrder ?? history.last { $0.from != $0.to }.map { $0.trigger != .watch } ?? false
+    }
+
+    /// What was found of a version that a start does not look at. `digest`: of the file that lies there now.
+    func keptFaults(_ version: Int64, digest: String) -> [String] {
+        guard (digests?["\(version)"] ?? "") == digest else { return [] }
+        let unseen: [Gate.Name] = [.latency, .memory, .answers, .finite]
+        return (faults?["\(version)"] ?? []).filter { fault in
+            unseen.contains { fault.hasPrefix("\($0.rawValue): ") }
+        }
+    }
+
     /// Its versions, all of them on their way.
     func record<Loaded>(_ name: String) -> ModelRecord<Loaded> {
         var places: [Slot: Int64] = [:]
@@ -134,8 +155,11 @@ extension Desired.Model {
                 split = Split(shares: Dictionary(known) { first, _ in first }, salt: salt ?? 0)
             }
         }
+        // Where none was live and no order wanted that, the highest that passes is to be.
+        let highest = wasOrdered ? nil : (places.filter { $0.key != .shadow }.map(\.value) + others).max()
         return ModelRecord(
-            name: name, slots: places, others: others, live: live, previous: previous, labels: labels, split: split,
+            name: name, slots: places, others: others, live: live ?? highest, previous: previous, labels: labels,
+            split: split,
             mirrorPercent: min(100, max(0, mirrorPercent ?? 0)))
     }
 }

@@ -117,10 +117,7 @@ public final class Gauges {
             (epoch, drained) = (catalog.epoch, draining.count)
             show(catalog, draining, now)
         }
-        for entry in catalog.entries {
-            for standing in entry.standings { standing.version.map(showQueue) }
-        }
-        draining?.forEach(showQueue)
+        showQueues(catalog.entries.flatMap { $0.standings.compactMap(\.version) } + (draining ?? []))
         if let names = control.waitingUnlessBusy { showWaiting(names, now) }
     }
 
@@ -136,9 +133,16 @@ public final class Gauges {
         }
     }
 
-    private func showQueue(_ version: Version<Servable>) {
-        guard let shown = versions["\(version.name.text) \(version.number)"] else { return }
-        recorder.set(.queueDepth, row: shown.row.number, Double(version.model.callsWaiting))
+    /// A number that was loaded anew stands for two versions while calls of the old one end.
+    private func showQueues(_ versions: [Version<Servable>]) {
+        var depths: [String: Int] = [:]
+        for version in versions {
+            depths["\(version.name.text) \(version.number)", default: 0] += version.model.callsWaiting
+        }
+        for (name, calls) in depths {
+            guard let shown = self.versions[name] else { continue }
+            recorder.set(.queueDepth, row: shown.row.number, Double(calls))
+        }
     }
 
     private func show(_ catalog: Catalog<Servable>, _ draining: [Version<Servable>], _ now: Int64) {

@@ -12,7 +12,7 @@ public struct GoldenResult: Codable, Sendable, Equatable {
     public var name: String
     /// `nil`: the model answers as it should.
     public var difference: String?
-    /// Rows of its inputs; `nil`: each call of the model is one.
+    /// Rows of its inputs for which all is expected that the model answers; `nil`: each call of the model is one.
     public var rows: Int?
 }
 
@@ -55,7 +55,7 @@ extension Repository {
                 let example = try GoldenCase(files)
                 return GoldenResult(
                     name: files.name, difference: example.difference(of: servable, plan.configuration),
-                    rows: example.rows(of: servable))
+                    rows: example.rows(of: servable.engine.signature))
             } catch {
                 return GoldenResult(name: files.name, difference: "one of its files is no array: \(error.sentence)")
             }
@@ -82,8 +82,12 @@ struct GoldenCase {
         }
     }
 
-    fileprivate func rows(of servable: Servable) -> Int? {
-        guard servable.engine.signature.canBatch, let rows = inputs.first?.shape.first else { return nil }
+    /// 0: of an output nothing is expected, so the case does not say that the model answers right.
+    func rows(of signature: Signature) -> Int? {
+        guard !outputs.isEmpty,
+            signature.outputs.allSatisfy({ output in outputs.contains { $0.name == output.name } })
+        else { return 0 }
+        guard signature.canBatch, let rows = inputs.first?.shape.first else { return nil }
         return Int(clamping: max(1, rows))
     }
 

@@ -38,6 +38,9 @@ extension ModelControl {
         _ plan: ModelPlan, _ number: Int64, isShadow: Bool, _ signed: Signed, isByItself: Bool
     ) throws(OrderError) -> Outcome {
         let model = plan.name
+        // Its gates decide in any case; a swap may be forced.
+        var signed = signed
+        signed.isForced = false
         var ownLoad = UInt64(0)
         let done = try state.withLock { (state) throws(OrderError) -> [String]? in
             var record = state.roster.models[model] ?? ModelRecord(name: model, labels: plan.configuration.labels)
@@ -74,6 +77,7 @@ extension ModelControl {
             let gone =
                 next.roster.models[model]?
                 .arrived(loaded.version, keeping: keeping, mayGoLive: isFit, isShadow: isShadow) ?? []
+            if !isFit { next.roster.models[model]?.stopWaiting(for: number) }
             next.sources[ObjectIdentifier(loaded.version)] = loaded.source
             let after = next.roster.models[model]?.live
             decision.changes = [Decision.Change(model: model, from: before, to: after)]
@@ -127,10 +131,10 @@ extension ModelControl {
     }
 
     /// Brings a version into memory beside what is served, and reports. `arrive` commits, under the lock, what becomes of it.
-    /// `handsOn`: if it was to be live and fails, another one is to be.
+    /// `heirs`: if it was to be live and fails, one of these is to be.
     @discardableResult
     func bring(
-        _ plan: ModelPlan, _ number: Int64, _ care: Care, _ ownLoad: UInt64, handsOn: Bool = false,
+        _ plan: ModelPlan, _ number: Int64, _ care: Care, _ ownLoad: UInt64, heirs: Set<Int64> = [],
         place: () -> (reported: Int, of: Int)?,
         arrive: (inout State, LoadedVersion) throws(OrderError) -> Commit
     ) throws(OrderError) -> Commit {
@@ -151,7 +155,7 @@ extension ModelControl {
             return commit
         case .failure(let error):
             explain(error, &report)
-            fail(report, ownLoad, isLeftAlone: isLeftAlone, handsOn: handsOn)
+            fail(report, ownLoad, isLeftAlone: isLeftAlone, heirs: heirs)
             if case .loadFailed = error, let detail = report.detail {
                 throw .loadFailed(model: plan.name, version: number, reason: detail)
             }
@@ -177,7 +181,7 @@ extension ModelControl {
 
     /// Reports a failure, and commits it unless the version was unloaded or ordered anew meanwhile. A client that sees the
     /// failure finds the lines that explain it in the log, so those are written first, and not under the lock: a log may block.
-    private func fail(_ report: LoadReport, _ ownLoad: UInt64, isLeftAlone: Bool, handsOn: Bool) {
+    private func fail(_ report: LoadReport, _ ownLoad: UInt64, isLeftAlone: Bool, heirs: Set<Int64>) {
         let (model, number, reason) = (report.model, report.version, report.failure ?? "")
         func isOurs(_ state: State) -> Bool {
             state.roster.models[model]?.standing(number)?.awaits(load: ownLoad) ?? false
@@ -185,7 +189,7 @@ extension ModelControl {
         func failed(_ state: inout State) -> Int64? {
             state.roster.models[model]?.failed(number, reason)
             if isLeftAlone { state.roster.models[model]?.gaveUp(number) }
-            return handsOn ? state.roster.models[model]?.handOn(from: number) : nil
+            return heirs.isEmpty ? nil : state.roster.models[model]?.handOn(from: number, among: heirs)
         }
         func warn(_ heir: Int64) { self.warn(heir, insteadOf: number, of: model, because: "failed") }
         let expected = state.withLock { state -> Int64? in
@@ -254,7 +258,9 @@ extension ModelControl {
             // Whoever unloaded it while it was on its way has the last word.
             let standing = state.roster.models[plan.name]?.standing(number)
             guard let standing, standing.awaits(load: ownLoad) else {
-                throw .loadFailed(model: plan.name, version: number, reason: "it was unloaded meanwhile")
+                let isThere = standing?.state.isServing ?? false
+                let reason = isThere ? "another order decided on it meanwhile" : "it was unloaded meanwhile"
+                throw .loadFailed(model: plan.name, version: number, reason: reason)
             }
             let made = try arrive(&state, loaded)
             return (made, state.roster.models[plan.name]?.standing(number)?.slot)

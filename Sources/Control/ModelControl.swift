@@ -1,4 +1,5 @@
 // Enters: orders. Leaves: commits, and memory that is free again. Nobody else commits.
+import Cryptography
 public import Experiments
 import Memory
 public import Models
@@ -9,37 +10,6 @@ public import ServerMetrics
 public import Serving
 import Synchronization
 import Tensors
-
-/// Who gives an order and why, in the caller's words.
-public struct Signed: Sendable {
-    public var author: String
-    public var reason: String
-    /// Since 1970, UTC.
-    public var timeMilliseconds: Int64
-    /// Only what would be done is wanted.
-    public var isDryRun: Bool
-    var trigger = Trigger.api
-    /// What gates and differences say does not matter.
-    var isForced = false
-    /// It is done even if it cannot be kept for the next start, because nobody ordered it, who could be told.
-    var isUrgent = false
-
-    public init(author: String, reason: String, timeMilliseconds: Int64, isDryRun: Bool = false) {
-        self.author = author
-        self.reason = reason
-        self.timeMilliseconds = timeMilliseconds
-        self.isDryRun = isDryRun
-    }
-}
-
-/// What came of an order.
-public struct Outcome: Sendable, Equatable {
-    /// The commit from which on it holds; every answer names the one that it was given by.
-    public var epoch: UInt64
-    /// From the commit until the last shard went by it.
-    public var spreadNanoseconds: Int64
-    public var decision: Decision
-}
 
 /// Loads, swaps and unloads, while others go on serving.
 ///
@@ -272,10 +242,21 @@ public final class ModelControl: Sendable {
     /// Every model of which something is loaded, or on its way, or failed; by name.
     var listed: [Entry<Servable>] { directory.catalog.entries }
 
-    func modelsOfRepository() throws(OrderError) -> [String] {
-        do throws(RepositoryError) { return try loader.repository.scan().models.map(\.name) } catch {
+    /// By model, ascending.
+    func versionsOfRepository() throws(OrderError) -> [(name: String, versions: [Int64])] {
+        do throws(RepositoryError) {
+            return try loader.repository.scan().models.map(loader.plan).map { ($0.name, $0.versions) }
+        } catch {
             throw .repository(reason: error.description)
         }
+    }
+
+    /// Whether a version that is in memory, or on its way there, is the one whose file lies in the repository.
+    func uses(_ model: String, _ version: Int64, fileName: String) -> Bool {
+        guard let standing = directory.catalog.entry(named: model)?.standing(version) else { return false }
+        guard let loaded = standing.version else { return standing.state.isComing }
+        let file = try? loader.repository.open(model: model, version: version, file: fileName)
+        return file?.digest.bytes == loaded.digest.array
     }
 
     func versionsOfRepository(_ model: String) throws(OrderError) -> [Int64] { try plan(of: model).versions }
@@ -285,7 +266,7 @@ public final class ModelControl: Sendable {
 
     /// A version is on its way into memory.
     public var isLoading: Bool {
-        state.withLock { $0.roster.models.values.contains { $0.standings.contains { $0.state.isComing } } }
+        state.withLock { $0.roster.models.values.contains { $0.standings.contains(where: \.isLoading) } }
     }
 
     /// Versions that answer nobody any more and are not free yet.

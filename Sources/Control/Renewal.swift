@@ -31,6 +31,8 @@ extension ModelControl {
     /// stamp may be the same for other bytes.
     func change(of standing: Standing<Servable>, _ plan: ModelPlan) -> String? {
         guard let version = standing.version, let source = source(of: version) else { return nil }
+        // Its golden cases, or what it was measured beside, may be mended.
+        if !version.faults.isEmpty { return "it did not pass its gates" }
         if plan.failure != nil || plan.configuration.ofRuns != source.configuration.ofRuns {
             return "its configuration is another"
         }
@@ -43,7 +45,9 @@ extension ModelControl {
     func changeAtAGlance(_ plan: ModelPlan, _ number: Int64) -> String? {
         guard let source = source(of: serving(plan.name, number)?.version) else { return nil }
         if plan.configuration.ofRuns != source.configuration.ofRuns { return "its configuration is another" }
-        guard let stamp = source.stamp, let now = loader.repository.fileStamp(model: plan.name, version: number) else {
+        guard let stamp = source.stamp,
+            let now = loader.repository.fileStamp(model: plan.name, version: number, file: plan.modelFile)
+        else {
             return nil
         }
         return stamp == now ? nil : "its file was written to"
@@ -57,9 +61,13 @@ extension ModelControl {
         let model = plan.name
         let ownLoad = try state.withLock { (state) throws(OrderError) -> UInt64 in
             try state.roster.checkRenewal(model, number)
-            guard let standing = state.roster.models[model]?.standing(number), standing.renewal == nil else {
-                throw .busy(model: model, version: number)
+            guard let record = state.roster.models[model], let standing = record.standing(number),
+                standing.state.isServing || standing.isLoading
+            else {
+                let loaded = state.roster.models[model]?.serving ?? []
+                throw .versionNotLoaded(model: model, version: number, loaded: loaded)
             }
+            if standing.isLoading { throw .busy(model: model, version: number) }
             guard !signed.isDryRun else { return 0 }
             state.loads += 1
             state.roster.models[model]?.beginRenewal(of: number, load: state.loads)

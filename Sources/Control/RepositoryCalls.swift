@@ -35,16 +35,13 @@ extension Clerk {
         }
         do throws(OrderError) {
             let unloaded = control.unloaded
-            for name in try control.modelsOfRepository() {
-                let gone = unloaded[name] ?? []
-                lines += gone.map { version in
-                    var line = RepositoryIndex.Line(name: name, version: "\(version)")
-                    (line.state, line.reason) = ("UNAVAILABLE", "unloaded")
-                    return line
+            for (name, versions) in try control.versionsOfRepository() {
+                let entry = listed.first { $0.name == name }
+                let gone = (unloaded[name] ?? []).filter { versions.contains($0) && entry?.standing($0) == nil }
+                lines += gone.map {
+                    RepositoryIndex.Line(name: name, version: "\($0)", state: "UNAVAILABLE", reason: "unloaded")
                 }
-                if gone.isEmpty, !listed.contains(where: { $0.name == name }) {
-                    lines.append(RepositoryIndex.Line(name: name))
-                }
+                if gone.isEmpty, entry == nil { lines.append(RepositoryIndex.Line(name: name)) }
             }
         } catch {
             throw refusal(error)
@@ -75,10 +72,7 @@ extension Clerk {
                 try load(request.model, version, override, isForced: request.isForced)
             } catch {
                 // Who watches the repository may have been faster.
-                let unused = sent.new.filter {
-                    let state = control.state(request.model, $0)
-                    return state.map { !$0.isServing && !$0.isComing } ?? true
-                }
+                let unused = sent.new.filter { !control.uses(request.model, $0, fileName: fileName(request.model)) }
                 files.remove(unused, of: request.model)
                 throw error
             }

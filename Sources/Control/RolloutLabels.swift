@@ -12,18 +12,31 @@ struct RolloutLabels: Sendable {
     /// As `Exposures.begin` gave it.
     let number: UInt16
     private var experiment: Experiment
-    /// By step, which is the number of the period: labels of a step may come when the next has begun.
+    /// Each step begins one, and so does time, so that old answers are known as such. Labels of those before may still come.
     private var periods: [Period] = []
+    /// How many there were; the numbers of periods go round.
+    private var opened = 0
     private var lookedNanoseconds: Int64 = 0
+    /// Labels that came and are not allowed. To leave them out selects by the outcome, so the others are not to be trusted.
+    private var refused = 0
 
     private struct Period: Sendable {
+        let number: UInt8
         let shares: [Int]
+        let began: Int64
+        var ended: Int64?
+        /// Labels come too late from now on.
+        var isExpired = false
         /// As of the last look, by arm.
         var read: [Totals]
     }
 
-    /// What labels may be. Others are passed over: callers were not told of the rollout.
+    /// What labels may be. Others are unknown and not refused: callers were not told of the rollout.
     static let allowed = 0.0...1.0
+    /// A label that comes later is unknown.
+    static let joinNanoseconds: Int64 = 86_400 * 1_000_000_000
+    /// So that all periods that wait for labels have a number.
+    static let periodNanoseconds = joinNanoseconds / 200
     /// A difference of means that matters: two of a hundred labels.
     private static let margin = 0.02
     /// Labels of each version before anything is said.
@@ -31,7 +44,7 @@ struct RolloutLabels: Sendable {
     /// Batches of a few labels each would tell less: what is expected of a version is taken from those before.
     private static let lookNanoseconds: Int64 = 1_000_000_000
 
-    init(_ number: UInt16, live: Int64, canary: Int64, percent: Int, _ exposures: Exposures) {
+    init(_ number: UInt16, live: Int64, canary: Int64, percent: Int, _ exposures: Exposures, now: Int64) {
         self.number = number
         var policy = ExperimentPolicy()
         policy.arms = [live, canary].sorted()
@@ -40,54 +53,85 @@ struct RolloutLabels: Sendable {
         (policy.rewardMin, policy.rewardMax) = (Self.allowed.lowerBound, Self.allowed.upperBound)
         policy.smallestEffect = Self.margin
         experiment = Experiment(policy)
-        open(policy.shares, exposures)
+        open(policy.shares, exposures, now: now)
     }
 
     /// How the calls of now are joined. Keys go by the rollout's own salt, as they would without labels.
     var joining: Split.Experiment {
-        Split.Experiment(number: number, period: UInt8(periods.count - 1), isByKey: true)
+        Split.Experiment(number: number, period: periods.last?.number ?? 0, isByKey: true)
     }
 
     private static func shares(_ arms: [Int64], canary: Int64, percent: Int) -> [Int] {
         arms.map { $0 == canary ? percent : 100 - percent }
     }
 
-    private mutating func open(_ shares: [Int], _ exposures: Exposures) {
-        let period = UInt8(periods.count)
+    private mutating func open(_ shares: [Int], _ exposures: Exposures, now: Int64) {
+        if let last = periods.indices.last { periods[last].ended = now }
+        // Steps and live versions that are loaded anew may use up the numbers: the oldest period gives up its own.
+        if periods.count == Exposures.periodsMax { exposures.expire(number, period: periods.removeFirst().number) }
+        let period = UInt8(opened % Exposures.periodsMax)
+        opened += 1
         periods.append(
-            Period(shares: shares, read: shares.indices.map { exposures.totals(number, period: period, arm: $0) }))
+            Period(
+                number: period, shares: shares, began: now,
+                read: shares.indices.map { exposures.totals(number, period: period, arm: $0) }))
     }
 
-    /// From now on the canary has this share.
-    mutating func step(canary: Int64, percent: Int, _ exposures: Exposures) {
-        open(Self.shares(experiment.policy.arms, canary: canary, percent: percent), exposures)
+    /// From now on the canary has this share, and of each key the first answer counts again.
+    mutating func step(canary: Int64, percent: Int, _ exposures: Exposures, now: Int64) {
+        exposures.forgetKeys(number)
+        open(Self.shares(experiment.policy.arms, canary: canary, percent: percent), exposures, now: now)
     }
 
-    /// Adds up what came since the last time, once a second.
-    mutating func look(_ exposures: Exposures, now: Int64) {
-        guard now - lookedNanoseconds >= Self.lookNanoseconds else { return }
+    /// The live version was loaded anew: what callers told of it before, or will tell, is of another one.
+    mutating func beginAnew(_ exposures: Exposures, now: Int64) {
+        let shares = periods.last?.shares ?? experiment.policy.shares
+        exposures.forgetAnswers(number)
+        periods = []
+        experiment = Experiment(experiment.policy)
+        open(shares, exposures, now: now)
+    }
+
+    /// Adds up what came since the last time, once a second. - Returns: whether another period begins, so that `joining` changed.
+    @discardableResult
+    mutating func look(_ exposures: Exposures, now: Int64) -> Bool {
+        guard now - lookedNanoseconds >= Self.lookNanoseconds else { return false }
         lookedNanoseconds = now
-        for period in periods.indices {
-            let totals = periods[period].read.indices.map {
-                exposures.totals(number, period: UInt8(period), arm: $0)
-            }
-            let settled = zip(totals, periods[period].read).map { (totals, read) in
-                Experiment.Settled(
-                    count: totals.rewarded - read.rewarded, sum: totals.sum - read.sum,
-                    squares: totals.squares - read.squares)
-            }
-            periods[period].read = totals
-            experiment.note(settled, shares: periods[period].shares)
+        refused = exposures.losses(number).refusedRewards
+        for index in periods.indices { settle(index, exposures) }
+        periods.removeAll(where: \.isExpired)
+        for index in periods.indices {
+            guard let ended = periods[index].ended, now - ended >= Self.joinNanoseconds else { continue }
+            // What was told until now is added up at the next look.
+            exposures.expire(number, period: periods[index].number)
+            periods[index].isExpired = true
         }
+        guard let last = periods.last, now - last.began >= Self.periodNanoseconds else { return false }
+        open(last.shares, exposures, now: now)
+        return true
+    }
+
+    private mutating func settle(_ index: Int, _ exposures: Exposures) {
+        let period = periods[index]
+        let totals = period.read.indices.map { exposures.totals(number, period: period.number, arm: $0) }
+        periods[index].read = totals
+        experiment.note(
+            zip(totals, period.read).map { (totals, read) in
+                let since = totals - read
+                return Experiment.Settled(count: since.rewarded, sum: since.sum, squares: since.squares)
+            }, shares: period.shares)
     }
 
     /// `nil`: no labels came, or only of one version.
     var found: Harm.Labels? {
+        let outside = "labels outside 0 to 1 came (\(refused)), so the others are not to be trusted"
         let results = experiment.armResults
         guard let comparison = experiment.comparisons.first, results.allSatisfy({ $0.rewarded > 0 }),
             let canary = results.first(where: { $0.version == comparison.version }),
             let live = results.first(where: { $0.version != comparison.version })
-        else { return nil }
+        else {
+            return refused > 0 ? Harm.Labels(evidence: 1, isWorse: false, isFine: false, finding: outside) : nil
+        }
         let isEnough = canary.rewarded >= Self.labelsMin && live.rewarded >= Self.labelsMin
         var finding =
             "its \(canary.rewarded) labels are \(short(canary.mean)) in the mean, the live version's \(live.rewarded) "
@@ -95,7 +139,8 @@ struct RolloutLabels: Sendable {
         if experiment.isRatioWrong {
             finding += "; but labels do not come in the ratio of the calls, and are not to be trusted"
         }
-        let isTrusted = isEnough && !experiment.isRatioWrong
+        if refused > 0 { finding += "; but \(outside)" }
+        let isTrusted = isEnough && !experiment.isRatioWrong && refused == 0
         return Harm.Labels(
             evidence: 1 / max(comparison.pValue, 1e-15), isWorse: isTrusted && comparison.high < 0,
             isFine: isTrusted && comparison.low >= -Self.margin, finding: finding)
@@ -111,9 +156,11 @@ extension Harm {
     /// Calls of a shadow that are compared, and of those so many of a hundred that may be decided otherwise.
     private static let comparedMin = 100
     private static let disagreeingPercentMax = 1
+    /// So many of a hundred decide unlike most. Of calls that are all decided alike nothing is learnt of the others.
+    private static let variedPercentMin = 10
 
-    /// What labels, golden cases and a shadow's comparison say of a version.
-    init(_ labels: Labels?, of canary: Servable) {
+    /// What labels, golden cases and a shadow's comparison say of a version. `live`: as of now.
+    init(_ labels: Labels?, of canary: Servable, live: Servable) {
         self.init()
         self.labels = labels
         let rows = canary.goldenRows
@@ -122,16 +169,22 @@ extension Harm {
         } else if rows > 0 {
             hints.append("it answers \(rows) rows of golden cases as expected; \(Self.goldenRowsMin) would settle it")
         }
-        let compared = canary.compared.withLock { $0 }
-        let sentence =
-            "in the shadow it decided otherwise on \(compared.disagreeing) of \(compared.deciding) calls"
+        note(canary.compared.withLock { $0 }, live: live)
+        if let labels, !labels.isFine { hints.append(labels.finding) }
+    }
+
+    private mutating func note(_ compared: Comparison, live: Servable) {
+        guard compared.live == live.serial, compared.deciding > 0 else { return }
+        let sentence = "in the shadow it decided otherwise on \(compared.disagreeing) of \(compared.calls) calls"
+        guard compared.varied * 100 >= compared.deciding * Self.variedPercentMin else {
+            return hints.append("\(sentence), but nearly all of them are decided alike")
+        }
         if compared.deciding >= Self.comparedMin, compared.failed == 0,
             compared.disagreeing * 100 <= compared.deciding * Self.disagreeingPercentMax
         {
             absences.append(sentence)
-        } else if compared.deciding > 0 {
+        } else {
             hints.append(sentence)
         }
-        if let labels, !labels.isFine { hints.append(labels.finding) }
     }
 }

@@ -15,12 +15,26 @@ struct RunningRollout: Sendable {
     var memoryBytes: Int
     /// What callers tell of its answers; `nil`: as many rollouts and experiments go on as can be joined with rewards.
     var labels: RolloutLabels?
-    /// Since when it waits for a decision, as the history has it; milliseconds since 1970, UTC. `nil`: it does not.
-    var waitingMilliseconds: Int64?
-    /// What the live version was at the last look: loaded anew, it is another, and its counts begin at 0.
-    var live: ObjectIdentifier?
+    /// What the history was told of waiting: once for each step, however often labels are fine for a moment in between.
+    var waited: Waited?
+    /// What the live version was at the last look (`Servable.serial`): loaded anew, it is another, and its counts begin at 0.
+    var live: UInt64?
     /// No two begin at the same time.
     let began = Clock.now()
+
+    struct Waited: Sendable {
+        let step: Int
+        /// Since when; since 1970, UTC.
+        let milliseconds: Int64
+        /// Why it waits no longer was told.
+        var isEndTold = false
+    }
+
+    /// The history has it that it waits in this step, or has waited.
+    var isWaitTold: Bool { waited?.step == judge.step }
+
+    /// Since when it waits for a decision, as the history has it; milliseconds since 1970, UTC. `nil`: it does not.
+    var waitingMilliseconds: Int64? { judge.isWaiting && isWaitTold ? waited?.milliseconds : nil }
 
     /// When it is taken back without a decision.
     var decideUntilMilliseconds: Int64? {
@@ -44,7 +58,7 @@ extension ModelControl {
         {
             return try accept(model, signed)
         }
-        let number = signed.isDryRun ? nil : beginLabels()
+        let number = signed.isDryRun || !policy.gates.contains(.labels) ? nil : beginLabels()
         do throws(OrderError) {
             let outcome = try begin(model, version, policy, number, isForced: isForced, signed)
             if !signed.isDryRun { countAfresh(model, from: outcome.epoch) }
@@ -70,17 +84,20 @@ extension ModelControl {
                 return decision
             }
             if state.rollouts[model] != nil { throw .rolloutIsOn(model: model, version: version) }
-            let labels = number.map { RolloutLabels($0, live: live, canary: version, percent: percent, exposures) }
+            let now = Clock.now()
+            let labels = number.map {
+                RolloutLabels($0, live: live, canary: version, percent: percent, exposures, now: now)
+            }
             if let labels {
                 decision = try state.roster.rollout(
                     model, version, percent: percent, isForced: true, salt: salt, labels: labels.joining)
             }
             state.rollouts[model] = RunningRollout(
-                version: version, judge: Judge(policy, now: Clock.now()), memoryBytes: ProcessMemory.residentBytes,
+                version: version, judge: Judge(policy, now: now), memoryBytes: ProcessMemory.residentBytes,
                 labels: labels)
             let steps = policy.percents.map { "\($0) %" }.joined(separator: ", ")
             decision.steps.append("steps: \(steps), then it is live; it is taken back by itself if it is worse")
-            if policy.gates != Rollout.Gate.Name.counted {
+            if policy.gates != Rollout.Gate.Name.allCases {
                 decision.steps.append("judged are \(policy.gates.map(\.rawValue).joined(separator: ", "))")
             }
             if !policy.accepted.isEmpty { decision.steps.append("that its answers differ is accepted") }
@@ -97,7 +114,6 @@ extension ModelControl {
                 return Decision(changes: [], steps: ["that the answers of \(name) differ is accepted already"])
             }
             running.judge.accept(now: Clock.now())
-            running.waitingMilliseconds = nil
             state.rollouts[model] = running
             return try state.roster.remark(model, "that the answers of \(name) differ is accepted: it goes on")
         }

@@ -26,7 +26,7 @@ extension ModelControl {
             var loads: [FirstLoad] = []
             for plan in plans {
                 var record: ModelRecord<Servable> = state.desired.models[plan.name]?.record(plan.name) ?? plan.record()
-                let isOrdered = state.desired.models[plan.name]?.isByOrder ?? false
+                let isOrdered = state.desired.models[plan.name]?.wasOrdered ?? false
                 // What an earlier start unloaded could never be loaded.
                 if mode == .fixed && record.standings.isEmpty { record = plan.record() }
                 state.roster.models[plan.name] = record
@@ -78,52 +78,52 @@ extension ModelControl {
         }
     }
 
-    /// What an order made live is live again, whatever its gates say. Where none decided the highest that passes them is.
+    /// What an order made live is live again, whatever its gates say, if it is the same file. Where none decided the highest that
+    /// passes them is.
     private func load(_ first: FirstLoad, _ plan: ModelPlan, _ care: Care, _ place: () -> (reported: Int, of: Int)) {
+        let kept = state.withLock { $0.desired.models[first.model] }
+        let heirs = plan.heirs
         var heir: Int64?
+        var digest = ""
         do throws(OrderError) {
-            try bring(plan, first.version, care, 0, handsOn: !first.isOrdered, place: place) { (state, loaded) in
+            try bring(plan, first.version, care, 0, heirs: first.isOrdered ? [] : heirs, place: place) {
+                (state, loaded) in
                 var next = state
-                let isFit = first.isOrdered || loaded.version.faults.isEmpty
-                _ = next.roster.models[first.model]?.arrived(
-                    loaded.version, takesSlot: first.hasSlot, mayGoLive: isFit)
-                if !isFit { heir = next.roster.models[first.model]?.handOn(from: first.version) }
-                next.sources[ObjectIdentifier(loaded.version)] = loaded.source
+                digest = loaded.hexDigest
+                let old = kept?.digests?["\(first.version)"]
+                let isKept = first.isOrdered && (old == nil || old == digest)
+                let isFit = isKept || loaded.version.faults.isEmpty
+                let found = loaded.version.faults + (kept?.keptFaults(first.version, digest: digest) ?? [])
+                let version = found == loaded.version.faults ? loaded.version : loaded.version.with(faults: found)
+                _ = next.roster.models[first.model]?.arrived(version, takesSlot: first.hasSlot, mayGoLive: isFit)
+                if !isFit { heir = next.roster.models[first.model]?.handOn(from: first.version, among: heirs) }
+                next.sources[ObjectIdentifier(version)] = loaded.source
                 return install(next, in: &state)
             }
         } catch { return }  // It was reported.
         if let heir { warn(heir, insteadOf: first.version, of: first.model, because: "did not pass its gates") }
-        compareWithKept(first)
-        tellKept(first)
+        tell(first, kept?.digests?["\(first.version)"], digest)
     }
 
-    /// An order has the last word, and the log tells what it overruled.
-    private func tellKept(_ first: FirstLoad) {
+    /// What was served when the server ended may be other bytes now; and what an order overruled is said.
+    private func tell(_ first: FirstLoad, _ old: String?, _ digest: String) {
+        func short(_ digest: String) -> String { digest.isEmpty ? "no file" : "sha256 \(digest.prefix(12))" }
+        if let old, old != digest {
+            hooks.warn(
+                "model '\(first.model)', version \(first.version): its file is not what was served when the server ended: that was "
+                    + "\(short(old)), and it is \(short(digest))")
+        }
         let (isUnfit, isForced) = state.withLock { state in
-            (
-                state.roster.models[first.model]?.standing(first.version).map {
-                    $0.state == .live && $0.version?.faults.isEmpty == false
-                } ?? false, state.desired.models[first.model]?.isForced ?? false
+            let standing = state.roster.models[first.model]?.standing(first.version)
+            return (
+                standing?.state == .live && standing?.version?.faults.isEmpty == false,
+                state.desired.models[first.model]?.isForced ?? false
             )
         }
         guard isUnfit else { return }
         hooks.warn(
             "model '\(first.model)': version \(first.version) is live again although it does not pass its gates, because an order "
                 + "made it live\(isForced ? " by force" : ""): swap to another, or mend it and load it anew")
-    }
-
-    /// What is served now may be other bytes than when the server ended.
-    private func compareWithKept(_ first: FirstLoad) {
-        let (kept, now) = state.withLock { state in
-            (
-                state.desired.models[first.model]?.digests?["\(first.version)"],
-                state.roster.models[first.model]?.standing(first.version)?.version?.digest.array.hex ?? ""
-            )
-        }
-        guard let kept, kept != now else { return }
-        hooks.warn(
-            "model '\(first.model)', version \(first.version): its file changed while no server ran: it was sha256 "
-                + "\(kept.prefix(12)), and is \(now.isEmpty ? "none" : "\(now.prefix(12))")")
     }
 
     /// From now on a load that does not end is not its version's fault: the process was asked to end.

@@ -22,8 +22,13 @@ public final class Watcher: @unchecked Sendable {
     /// What need not be said again as long as it holds.
     private var said: Set<String> = []
     private var saying: Set<String> = []
-    /// What was refused, and for which live version.
-    private var refused: [VersionName: Int64?] = [:]
+    /// What did not become live, in place of which version; until either is another.
+    private var refused: [VersionName: Refused] = [:]
+
+    private struct Refused: Equatable {
+        var live: Int64?
+        var version: ObjectIdentifier?
+    }
 
     /// Versions that were there when their model's folder was first listened to: the kernel told nothing of their copies. Until
     /// one is written to it is taken for whole after a short rest.
@@ -262,7 +267,8 @@ public final class Watcher: @unchecked Sendable {
         var hasWorked = false
         while true {
             let model = control.watched()[name] ?? WatchedModel()
-            for (version, live) in refused where version.model == name && live == model.live {
+            for (version, before) in refused
+            where version.model == name && before == refused(name, version.version, model) {
                 tried.insert(.makeLive(version.version))
             }
             guard let step = model.next(folder.watched, tried: tried) else {
@@ -283,10 +289,14 @@ public final class Watcher: @unchecked Sendable {
                 let version = VersionName(model: name, version: number)
                 if isDone { sightings.succeed(version) } else { sightings.fail(version, isAgain: true) }
             case .makeLive(let number):
-                if !isDone { refused[VersionName(model: name, version: number)] = model.live }
+                if !isDone { refused[VersionName(model: name, version: number)] = refused(name, number, model) }
             case .unload: break
             }
         }
+    }
+
+    private func refused(_ name: String, _ number: Int64, _ model: WatchedModel) -> Refused {
+        Refused(live: model.live, version: control.serving(name, number)?.version.map(ObjectIdentifier.init))
     }
 
     private func perform(_ what: String, _ act: () throws(OrderError) -> Outcome) -> Bool {

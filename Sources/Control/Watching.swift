@@ -84,13 +84,14 @@ extension Desired {
         guard var model = models[change.model] else { return }
         let isOrder = signed.trigger.isOrder
         let isOther = before?.standing(change.to ?? 0)?.version !== after.standing(change.to ?? 0)?.version
-        if change.from != change.to || isOther {
-            // A rollout, too, was ordered.
-            model.isByOrder = signed.trigger != .watch && change.to != nil ? true : nil
-            // What a forced rollout made live failed a gate, too.
+        // Shares, too, say which version is to be live; and a rollout that the server ends was ordered.
+        let isDivided = isOrder && after.split != nil && after.rollout == nil
+        if change.from != change.to || isOther || isDivided {
+            model.isByOrder = signed.trigger != .watch
             let faults = after.standing(change.to ?? 0)?.version?.faults ?? []
+            // What a forced rollout made live failed a gate, too.
             model.isForced =
-                change.to != nil && (signed.isForced || model.isByOrder == true && !faults.isEmpty) ? true : nil
+                change.to != nil && model.isByOrder == true && (signed.isForced || !faults.isEmpty) ? true : nil
         }
         if change.from != change.to { model.isPinned = isOrder && change.to != nil && change.to != top ? true : nil }
         let now = Set(after.standings.map(\.number))

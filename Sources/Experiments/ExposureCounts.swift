@@ -41,12 +41,18 @@ public struct Losses: Sendable, Equatable {
     public var forgotten = 0
     /// Rewards for ids that no answer had, or too long ago.
     public var unknownRewards = 0
+    /// Of those, values that are not allowed, for answers that wait for a reward.
+    public var refusedRewards = 0
 
-    public init(calls: Int = 0, withoutId: Int = 0, repeatedIds: Int = 0, forgotten: Int = 0, unknownRewards: Int = 0) {
+    public init(
+        calls: Int = 0, withoutId: Int = 0, repeatedIds: Int = 0, forgotten: Int = 0, unknownRewards: Int = 0,
+        refusedRewards: Int = 0
+    ) {
         self.calls = calls
         self.withoutId = withoutId
         self.repeatedIds = repeatedIds
         self.forgotten = forgotten
         self.unknownRewards = unknownRewards
+        self.refusedRewards = refusedRewards
     }
 }

@@ -2,21 +2,6 @@
 // whoever brings rewards write without a lock; one thread reads now and then.
 public import Memory
 
-/// Where a call of an experiment was dealt to.
-public struct Exposure: BitwiseCopyable, Sendable, Equatable {
-    /// As `Exposures.begin` gave it.
-    public var experiment: UInt16
-    /// A stretch of time in which the shares did not change.
-    public var period: UInt8
-    public var arm: UInt8
-
-    public init(experiment: UInt16, period: UInt8, arm: UInt8) {
-        self.experiment = experiment
-        self.period = period
-        self.arm = arm
-    }
-}
-
 /// Which answers of a server's experiments still wait for their rewards: a million of them, 8 MiB, whatever is asked. Ids are
 /// kept as hashes; that a reward finds another's answer happens once in 2^41 rewards of ids that nobody gave.
 public final class Exposures: Sendable {
@@ -37,7 +22,8 @@ public final class Exposures: Sendable {
         case number
         /// How many experiments had this place.
         case begun
-        case salt, rewardMin, rewardMax, isLenient, calls, withoutId, repeatedIds, forgotten, unknownRewards
+        case salt, keySalt, rewardMin, rewardMax, isLenient
+        case calls, withoutId, repeatedIds, forgotten, unknownRewards, refusedRewards
     }
 
     /// `bucketBits`: 2^bucketBits times 8 answers are kept.
@@ -56,7 +42,8 @@ public final class Exposures: Sendable {
     // MARK: - Experiments
 
     /// `salt`: another one for each experiment. `isLenient`: other rewards are unknown, and not refused: callers were not told that
-    /// it goes on. - Returns: the experiment's number; `nil`: there are as many as can be.
+    /// it goes on; and where the table is full its answers give way to those of experiments.
+    /// - Returns: the experiment's number; `nil`: there are as many as can be.
     public func begin(salt: UInt64, rewards: ClosedRange<Double>, isLenient: Bool = false) -> UInt16? {
         for slot in 0..<Self.experimentsMax where facts.load(fact(slot, .number)) == 0 {
             clear { $0.slot == slot }
@@ -65,6 +52,7 @@ public final class Exposures: Sendable {
             }
             for each in Fact.allCases where each != .begun { facts.store(fact(slot, each), 0) }
             facts.store(fact(slot, .salt), salt)
+            facts.store(fact(slot, .keySalt), ~salt)
             facts.store(fact(slot, .rewardMin), rewards.lowerBound.bitPattern)
             facts.store(fact(slot, .rewardMax), rewards.upperBound.bitPattern)
             facts.store(fact(slot, .isLenient), isLenient ? 1 : 0)
@@ -121,11 +109,12 @@ public final class Exposures: Sendable {
         guard !id.isEmpty else { return facts.add(fact(slot, .withoutId)) }
         let salt = facts.load(fact(slot, .salt))
         var word = Word(
-            slot: slot, period: exposure.period, arm: exposure.arm, tag: SplitMix.mixed(id.fnv1a ^ salt))
+            slot: slot, period: exposure.period, arm: exposure.arm,
+            isLenient: facts.load(fact(slot, .isLenient)) != 0, tag: SplitMix.mixed(id.fnv1a ^ salt))
         if let key {
             var owner = word
             owner.isKey = true
-            owner.hash = SplitMix.mixed(key ^ ~salt)
+            owner.hash = SplitMix.mixed(key ^ facts.load(fact(slot, .keySalt)))
             word.isRepeat = !insert(owner)
         }
         guard insert(word) else { return facts.add(fact(slot, .repeatedIds)) }
@@ -142,8 +131,12 @@ public final class Exposures: Sendable {
         defer { doors[place].leave() }
         guard let slot = slot(of: experiment) else { return .unknown }
         let hash = SplitMix.mixed(id.fnv1a ^ facts.load(fact(slot, .salt)))
-        guard !id.isEmpty, range(slot)?.contains(value) ?? false, let (index, found) = find(hash, slot, isKey: false)
-        else {
+        guard !id.isEmpty, let (index, found) = find(hash, slot, isKey: false) else {
+            facts.add(fact(slot, .unknownRewards))
+            return .unknown
+        }
+        guard range(slot)?.contains(value) ?? false else {
+            facts.add(fact(slot, .refusedRewards))
             facts.add(fact(slot, .unknownRewards))
             return .unknown
         }
@@ -180,13 +173,29 @@ public final class Exposures: Sendable {
         func count(_ each: Fact) -> Int { Int(facts.load(fact(slot, each))) }
         return Losses(
             calls: count(.calls), withoutId: count(.withoutId), repeatedIds: count(.repeatedIds),
-            forgotten: count(.forgotten), unknownRewards: count(.unknownRewards))
+            forgotten: count(.forgotten), unknownRewards: count(.unknownRewards),
+            refusedRewards: count(.refusedRewards))
     }
 
     /// Rewards of that period come too late from now on.
     public func expire(_ experiment: UInt16, period: UInt8) {
         guard let slot = slot(of: experiment) else { return }
         clear { $0.slot == slot && $0.period == period && !$0.isKey }
+    }
+
+    /// From now on the first answer of each key counts again.
+    public func forgetKeys(_ experiment: UInt16) {
+        guard let slot = slot(of: experiment) else { return }
+        // A key that a shard puts there meanwhile is another one by the new salt.
+        facts.add(fact(slot, .keySalt))
+        clear { $0.slot == slot && $0.isKey }
+    }
+
+    /// Rewards of all answers of before are unknown from now on, and the first answer of each key counts again.
+    public func forgetAnswers(_ experiment: UInt16) {
+        guard let slot = slot(of: experiment) else { return }
+        facts.add(fact(slot, .keySalt))
+        clear { $0.slot == slot }
     }
 
     private func clear(_ isGone: (Word) -> Bool) {
@@ -226,13 +235,17 @@ public final class Exposures: Sendable {
         // Whoever loses a race looks again; after some of them the newcomer gives way.
         for _ in 0..<4 {
             if find(word.hash, word.slot, isKey: word.isKey) != nil { return false }
-            // What was judged is what is replaced, and nothing that was put there since.
+            // What was judged is what is replaced, and nothing that was put there since. Where words tie, the newcomer's own hash
+            // says which of them goes: always the same one would keep the others for ever.
+            let first = bucket(word.hash).lowerBound
             var victim = (index: 0, raw: UInt64(0), dispensability: -1)
-            for index in bucket(word.hash) {
+            for way in 0..<Self.ways {
+                let index = first + ((way + Int(word.tag & 7)) & (Self.ways - 1))
                 let raw = table.load(index)
-                let dispensability = Word(raw: raw).dispensability(now: word.period)
+                let dispensability = Word(raw: raw).dispensability(for: word)
                 if dispensability > victim.dispensability { victim = (index, raw, dispensability) }
             }
+            if word.isLenient && victim.dispensability <= Word.neededMax { break }
             guard table.exchange(victim.index, expected: victim.raw, desired: word.raw) else { continue }
             let old = Word(raw: victim.raw)
             if old.isUsed && !old.isSettled && !old.isKey { facts.add(fact(old.slot, .forgotten)) }

@@ -88,8 +88,9 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
     public mutating func renewed(_ version: Version<Model>) {
         var before: Version<Model>?
         change(version.number) { before = $0.renew(version) }
-        // As after a swap, one is kept to go back to.
+        // As after a swap, one is kept to go back to; other bytes were never live.
         if live == version.number { former = before }
+        if previous == version.number { previous = nil }
     }
 
     /// The live version's number stands for what it stood for before. - Returns: a sentence; `nil`: it always stood for that.
@@ -97,7 +98,9 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
         guard let back = former, let live, back.number == live, let now = standing(live)?.version else { return nil }
         renewed(back)
         endSplit()
-        return "\(back.title) of model '\(name)' answers again, instead of what was loaded anew, \(now.title)"
+        return
+            "\(back.title) of model '\(name)' answers again, instead of what was loaded anew, \(now.title); from memory: the next "
+            + "start loads the file that lies there"
     }
 
     /// It is in memory, and its warm-up begins.
@@ -142,7 +145,7 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
     /// It is ready. What stands in its slot and is not live leaves it; what is `keeping` stays, in no slot. `isShadow`: if it was
     /// given no slot, it takes the shadow, and repeats nothing yet.
     /// `takesSlot` false: if it was given no slot, it stands in none, as it did when it was kept. `mayGoLive`: whether it becomes live
-    /// where none is and it was waited for; else it is waited for no more, and `handOn` says what is.
+    /// where none is and it was waited for; else `handOn` or `stopWaiting` says what becomes of that.
     /// - Returns: the numbers of versions that go.
     public mutating func arrived(
         _ version: Version<Model>, keeping: Set<Int64> = [], takesSlot: Bool = true, mayGoLive: Bool = true,
@@ -161,21 +164,30 @@ public struct ModelRecord<Model: AnyObject & Sendable>: Sendable {
         if isShadow && arrival.slot == .shadow { mirrorPercent = 0 }
         if arrival.isWanted {
             if split?.shares[version.number] == nil { endSplit() }
-            if mayGoLive { promote(version.number) } else { wanted = nil }
+            if mayGoLive { promote(version.number) }
         }
         return arrival.gone
     }
 
-    /// What was to be live failed, itself or a gate, and no order wanted it: the highest that is there and passed its gates, or is
-    /// on its way, is to be live in its place.
+    /// It is there, or failed, and is not to become live by itself any more.
+    public mutating func stopWaiting(for number: Int64) {
+        if live == nil, wanted == number { wanted = nil }
+    }
+
+    /// What was to be live failed, itself or a gate, and no order wanted it: of `heirs` the highest that came with the start and is
+    /// there and passed its gates, or is on its way, is to be live in its place.
     /// - Returns: its number; `nil`: there is none, or another version is waited for.
-    public mutating func handOn(from number: Int64) -> Int64? {
-        guard live == nil, wanted == nil || wanted == number else { return nil }
+    public mutating func handOn(from number: Int64, among heirs: Set<Int64>) -> Int64? {
+        guard live == nil, wanted == number else { return nil }
+        wanted = nil
+        // Loads of orders have numbers.
         let others = standings.filter {
-            $0.slot != .shadow && ($0.version?.faults.isEmpty ?? $0.state.isComing)
+            $0.slot != .shadow && $0.load == 0 && heirs.contains($0.number)
+                && ($0.version?.faults.isEmpty ?? $0.state.isComing)
         }
         guard let next = others.max(by: { $0.number < $1.number }) else { return nil }
         wanted = next.number
+        if split?.shares[next.number] == nil { endSplit() }
         if next.state.isServing { promote(next.number) }
         return next.number
     }

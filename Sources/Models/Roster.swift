@@ -113,11 +113,14 @@ public struct Roster<Model: AnyObject & Sendable>: Sendable {
         let before = try serving(version.number, in: record)
         guard let old = before.version else { throw .notLoaded(model: model, known: []) }
         if !isForced { try check(version, against: old.model, in: record) }
+        let live = record.live
         record.renewed(version)
+        // It was waited for, and is what it has to be now.
+        if live == nil, version.faults.isEmpty, before.slot != .shadow { record.promote(version.number) }
         models[model] = record
-        let state = before.state == .live ? "answers" : "is ready"
+        let state = record.live == version.number ? "answers" : "is ready"
         return Decision(
-            changes: [Decision.Change(model: model, from: record.live, to: record.live)],
+            changes: [Decision.Change(model: model, from: live, to: record.live)],
             steps: ["\(version.title) of model '\(model)' \(state) instead of \(old.title): it was loaded anew"],
             version: version.number)
     }

@@ -23,6 +23,11 @@ public final class Version<Model: AnyObject & Sendable>: Sendable {
         digestBytes = OwnedBytes(digest)
     }
 
+    /// The same, with other faults.
+    public func with(faults: [String]) -> Version {
+        Version(of: nameBytes.view.text, number: number, model, digest: digestBytes.view.array, faults: faults)
+    }
+
     public var name: ByteView { nameBytes.view }
     public var digest: ByteView { digestBytes.view }
 
@@ -66,8 +71,12 @@ public struct Standing<Model: AnyObject & Sendable>: Sendable {
         precondition(version.number == number)
         if state == .loading { note(.loaded) }
         note(.warmed)
+        renewal = nil
         self.version = version
     }
+
+    /// Something is on its way into memory for it.
+    public var isLoading: Bool { state.isComing || renewal != nil }
 
     /// Whether it waits for what this load brings.
     public func awaits(load: UInt64) -> Bool { state.isComing ? self.load == load : renewal == load }

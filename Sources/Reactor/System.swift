@@ -159,24 +159,29 @@ public enum FileLimit {
 
 /// Signals that ask the process to end, taken by one thread.
 public enum Signals {
-    /// To be called before any other thread starts: SIGTERM and SIGINT wait for `next`, SIGPIPE is ignored.
+    /// To be called before any other thread starts: SIGTERM, SIGINT and SIGHUP wait for `next`, SIGPIPE is ignored. SIGHUP is left
+    /// alone where the process was started with it ignored (nohup).
     public static func take() {
         signal(SIGPIPE, SIG_IGN)
-        var set = sigset_t()
-        unsafe sigemptyset(&set)
-        unsafe sigaddset(&set, SIGTERM)
-        unsafe sigaddset(&set, SIGINT)
+        var set = endings
         unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Waits for SIGTERM or SIGINT.
+    /// Waits for one of them.
     public static func next() {
+        var set = endings
+        var number: CInt = 0
+        unsafe sigwait(&set, &number)
+    }
+
+    private static var endings: sigset_t {
         var set = sigset_t()
         unsafe sigemptyset(&set)
         unsafe sigaddset(&set, SIGTERM)
         unsafe sigaddset(&set, SIGINT)
-        var number: CInt = 0
-        unsafe sigwait(&set, &number)
+        // Linux would deliver to `sigwait` what is ignored and blocked.
+        if vencejo_ignores(SIGHUP) == 0 { unsafe sigaddset(&set, SIGHUP) }
+        return set
     }
 }
 

@@ -85,13 +85,13 @@ extension Repository {
         return (isInput, String(decoding: bytes, as: UTF8.self))
     }
 
-    /// `nil`: there is no file, or none that may be looked at.
-    public func fileStamp(model: String, version: Int64) -> FileStamp? {
+    /// `name`: of the model's file; `nil`: the usual one. - Returns: `nil`: there is no file, or none that may be looked at.
+    public func fileStamp(model: String, version: Int64, file name: String? = nil) -> FileStamp? {
         guard Layout.isModelName(model) else { return nil }
         // A file that has another name changes its folder when it is replaced.
         let place = [model, String(version)]
         guard
-            let file = (try? root.folder.open(place + [Layout.modelFile], as: .file))
+            let file = (try? root.folder.open(place + [name ?? Layout.modelFile], as: .file))
                 ?? (try? root.folder.open(place, as: .folder))
         else { return nil }
         var info = stat()

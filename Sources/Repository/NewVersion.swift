@@ -52,9 +52,14 @@ extension Repository {
         return staged.version
     }
 
-    /// The same in steps: the version's folder is made, and nothing is in it. `discard` or `put` ends it.
-    public func stage(model: String, version: Int64?) throws(RepositoryError) -> StagedVersion {
+    /// The same in steps: the version's folder is made, and nothing is in it. `discard` or `put` ends it. `place`: where the hidden
+    /// folder is made instead, if the version is only tried: then nothing is written into this repository.
+    public func stage(
+        model: String, version: Int64?, triedIn place: Repository? = nil
+    ) throws(RepositoryError) -> StagedVersion {
         let number = try nextVersion(of: model, wanted: version)
-        return try StagedVersion(of: model, number, in: self, isNew: try folder(of: model) == nil)
+        let isNew = try folder(of: model) == nil
+        StagedVersion.removeAbandoned(in: place ?? self)
+        return try StagedVersion(of: model, number, in: self, place: place ?? self, isNew: isNew)
     }
 }

@@ -15,15 +15,20 @@ public final class StagedVersion: Sendable {
     /// The repository has no such model yet: the model's folder comes with the version.
     public let isNew: Bool
     private let repository: Repository
+    /// Where the hidden folder lies: the repository, or a folder from which nothing is put into it.
+    private let place: Repository
     /// Held while anything is written: `discard` may come from another thread, and leaves nothing.
     private let state = Lock(State.staged)
 
-    init(of model: String, _ version: Int64, in repository: Repository, isNew: Bool) throws(RepositoryError) {
+    init(
+        of model: String, _ version: Int64, in repository: Repository, place: Repository, isNew: Bool
+    ) throws(RepositoryError) {
         (self.model, self.version, self.repository, self.isNew) = (model, version, repository, isNew)
+        self.place = place
         // A process of the same number may have left one behind.
-        path = "\(repository.path)/.import-\(getpid())-\(UInt32.random(in: .min ... .max))"
+        path = "\(place.path)/\(Self.prefix)\(getpid())-\(UInt32.random(in: .min ... .max))"
         do throws(RepositoryError) {
-            try Self.make(path)
+            try Self.make(path, mode: 0o700)
             try Self.make("\(path)/\(model)")
             try Self.make("\(path)/\(model)/\(version)")
         } catch {
@@ -58,6 +63,7 @@ public final class StagedVersion: Sendable {
 
     /// Renames it into its place. Errors: `versionExists`, `notWritten`.
     public func put() throws(RepositoryError) {
+        precondition(place === repository, "what was staged elsewhere is only tried")
         try state.withLock { (state) throws(RepositoryError) in
             guard state == .staged else { throw .notWritten(path: path, code: ECANCELED) }
             let name = isNew ? model : "\(model)/\(version)"
@@ -91,12 +97,28 @@ public final class StagedVersion: Sendable {
     }
 
     private func removeStaging() {
-        let name = String(path.dropFirst(repository.path.count + 1))
-        try? Repository.delete(name, in: repository.given, full: name, depth: 0)
+        let name = String(path.dropFirst(place.path.count + 1))
+        try? Repository.delete(name, in: place.given, full: name, depth: 0)
     }
 
-    private static func make(_ folder: String) throws(RepositoryError) {
-        guard unsafe mkdir(folder, 0o755) == 0 else { throw .notWritten(path: folder, code: errno) }
+    private static let prefix = ".import-"
+    /// Whether a process runs can be seen on its own host only: another one may import into a shared volume.
+    private static let abandonedSeconds = 3600
+
+    /// Removes hidden folders whose process was killed before it could.
+    static func removeAbandoned(in place: Repository) {
+        for name in (try? place.given.names(entriesMax: place.limits.entriesMax, full: ".")) ?? [] {
+            guard name.hasPrefix(prefix), let process = pid_t(name.dropFirst(prefix.count).prefix { $0 != "-" }),
+                process > 0, kill(process, 0) != 0, errno == ESRCH,
+                let status = try? place.given.status(of: name, full: name),
+                time(nil) - status.st_mtim.tv_sec >= abandonedSeconds
+            else { continue }
+            try? Repository.delete(name, in: place.given, full: name, depth: 0)
+        }
+    }
+
+    private static func make(_ folder: String, mode: mode_t = 0o755) throws(RepositoryError) {
+        guard unsafe mkdir(folder, mode) == 0 else { throw .notWritten(path: folder, code: errno) }
     }
 
     private static func write(_ file: NewFile, in folder: String, isSynced: Bool) throws(RepositoryError) {

@@ -12,7 +12,9 @@ enum GrossChange {
 
     /// `live`, `canary`: by `Bins.value`. `nil`: the answers differ as trained models' may.
     static func found(live: [Int], canary: [Int], evidenceMax: Double) -> String? {
-        tooLarge(live, canary) ?? constant(live, canary, evidenceMax)
+        // Of a few answers nothing is known of how large they may be, nor of how much they vary.
+        guard live.reduce(0, +) >= answersMin else { return nil }
+        return tooLarge(live, canary) ?? constant(live, canary, evidenceMax)
     }
 
     private static func tooLarge(_ live: [Int], _ canary: [Int]) -> String? {

@@ -20,8 +20,10 @@ public struct Judge: Sendable {
     /// The evidence at which a gate fails: all gates of all steps together seldom do so wrongly, nor do labels, which are judged
     /// once for the whole rollout.
     public var evidenceMax: Double {
-        Double(policy.gates.count * policy.percents.count + 1) / policy.falseAlarms
+        let counted = policy.gates.count { $0 != .labels }
+        return Double(counted * policy.percents.count + (isLabelled ? 1 : 0)) / policy.falseAlarms
     }
+    private var isLabelled: Bool { policy.gates.contains(.labels) }
     /// It waits for a decision.
     public var isWaiting: Bool { waiting != nil }
 
@@ -32,6 +34,8 @@ public struct Judge: Sendable {
     /// Counts of the canary of late, each some calls after the one before: for what needs no statistics.
     private var late: [(canary: Pair, live: Pair)] = []
     private var waiting: Waiting?
+    /// When it waited first in this step. That labels are fine for a while in between does not start the time for a decision anew.
+    private var waitBegan: Int64?
     /// What the step spent waiting, as far as that is over.
     private var waitedNanoseconds: Int64 = 0
 
@@ -61,6 +65,8 @@ public struct Judge: Sendable {
     public mutating func look(
         now: Int64, live: Counts, canary: Counts, memoryBytes: Int = 0, harm: Harm = Harm()
     ) -> Verdict {
+        var harm = harm
+        if !isLabelled { harm.labels = nil }
         verdict = judge(now, live, canary, memoryBytes, harm)
         if case .advance = verdict { nextStep(now) }
         return verdict
@@ -78,6 +84,7 @@ public struct Judge: Sendable {
 
     private mutating func nextStep(_ now: Int64) {
         step += 1
+        waitBegan = nil
         beginStep(now)
     }
 
@@ -91,7 +98,8 @@ public struct Judge: Sendable {
 
     private mutating func endWait(_ now: Int64) {
         guard let waiting else { return }
-        waitedNanoseconds += now - waiting.since
+        // The step may have begun anew meanwhile.
+        waitedNanoseconds += now - max(waiting.since, stepBegan)
         self.waiting = nil
     }
 
@@ -164,9 +172,10 @@ public struct Judge: Sendable {
             }
             let found = "\(gate.finding) (\(evidenceText(gate)))"
             waiting = Waiting(since: now, reason: ([found] + harm.hints).joined(separator: "; "))
+            waitBegan = waitBegan ?? now
         }
-        guard let waiting else { return nil }
-        if now - waiting.since >= Int64(policy.decideSeconds) * 1_000_000_000 {
+        guard let waiting, let waitBegan else { return nil }
+        if now - waitBegan >= Int64(policy.decideSeconds) * 1_000_000_000 {
             return .fail("no decision came within \(policy.decideText): \(waiting.reason)")
         }
         return .wait(waiting.reason)
@@ -180,7 +189,8 @@ public struct Judge: Sendable {
         if memoryBytes > policy.memoryBytesMax {
             return "memory grew by \(memoryBytes >> 20) MiB; allowed are \(policy.memoryBytesMax >> 20) MiB"
         }
-        if isWaiting || evidence.answers.log >= log(evidenceMax),
+        // Also while it waits: the wait may have begun with less, or the evidence may have begun anew.
+        if evidence.answers.log >= log(evidenceMax),
             let change = GrossChange.found(live: live.values, canary: canary.values, evidenceMax: evidenceMax)
         {
             return change

@@ -12,8 +12,8 @@ public struct RolloutPolicy: Sendable, Equatable {
     public var holdSeconds = 1800
     /// A rollout that waits for a decision is taken back if none came within this time.
     public var decideSeconds = 86_400
-    /// What is judged, of `Gate.Name.counted`. What is stopped without statistics is stopped in any case, and so are labels.
-    public var gates = Gate.Name.counted
+    /// What is judged. What is stopped without statistics is stopped in any case.
+    public var gates = Gate.Name.allCases
     /// Differences that the operator accepts, of `Gate.Name.acceptable`.
     public var accepted: [Gate.Name] = []
     /// The chance that a rollout of a version that is like the live one is taken back, at most.
@@ -73,11 +73,11 @@ public struct GateNameError: Error, Equatable {
 extension Gate.Name {
     /// The gates that are to be judged. Empty: all that there are.
     public static func judged(_ names: [String]) throws(GateNameError) -> [Gate.Name] {
-        if names.isEmpty { return counted }
+        if names.isEmpty { return allCases }
         var found: [Gate.Name] = []
         for name in names {
-            guard let gate = counted.first(where: { $0.rawValue == name }) else {
-                let allowed = counted.map(\.rawValue).joined(separator: ", ")
+            guard let gate = allCases.first(where: { $0.rawValue == name }) else {
+                let allowed = allCases.map(\.rawValue).joined(separator: ", ")
                 throw GateNameError(sentence: "'\(escaped(name))' is no gate of a rollout: must be of \(allowed)")
             }
             if !found.contains(gate) { found.append(gate) }

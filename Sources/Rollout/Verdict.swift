@@ -4,10 +4,10 @@
 public struct Gate: Sendable, Equatable {
     public enum Name: String, Sendable, CaseIterable {
         case errors, refusals, latency, answers, shapes
-        /// Rewards that callers told by Feedback; judged wherever there are some.
+        /// Rewards that callers told by Feedback, where there are some.
         case labels
 
-        /// Those that compare what the server itself counts; an operator may choose among them.
+        /// Those that compare what the server itself counts.
         public static let counted = [errors, refusals, latency, answers, shapes]
         /// Those whose difference is evidence of change and not of harm; an operator may accept it.
         public static let acceptable = [answers]

@@ -49,7 +49,7 @@ final class Executors: Sendable {
             let thread = try Thread.start("executor-\(number)") { [self] in
                 // Shards come first: what they do is short, and somebody waits for it.
                 Thread.giveWay()
-                run(Runner(arenaBytesMax: arenaBytesMax, tally: tally, recorder: recorder, log: log))
+                run(Runner(arenaBytesMax: arenaBytesMax, tally: tally, recorder: recorder, givesWay: true, log: log))
             }
             threads.withLock { $0.append(thread) }
         }

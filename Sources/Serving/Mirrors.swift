@@ -8,13 +8,20 @@ import Tensors
 
 /// How two versions' answers to the same calls compare.
 public struct Comparison: Sendable, Equatable {
+    /// The live version's `Servable.serial`; 0: nothing was compared.
+    public var live: UInt64 = 0
     public var calls = 0
     /// Not the same answer, but for the last bits of numbers (`Agreement`).
     public var differing = 0
     /// Another decision: another text, whole number or truth, or another largest number of a row.
     public var disagreeing = 0
-    /// Calls whose answers decide something at all: a single number does not.
+    /// Calls whose answers are decisions: a text, a whole number or a truth. What callers make of other numbers is not known.
     public var deciding = 0
+    /// Those of them that the live version decided unlike most.
+    public var varied = 0
+    /// How often the live version decided what; of more kinds than this the others are not told apart.
+    private var decisions: [UInt64: Int] = [:]
+    private static let decisionsMax = 64
     /// The model's run failed.
     public var failed = 0
     public var nanoseconds: Int64 = 0
@@ -28,13 +35,11 @@ public struct Comparison: Sendable, Equatable {
         if !Agreement.holds(expected, outputs) { differing += 1 }
         guard !expected.isEmpty, !outputs.isEmpty else { return }
         var isAnother = expected.count != outputs.count
-        var isDecision = false
         for index in 0..<min(expected.count, outputs.count) {
             isAnother = isAnother || Self.decidesOtherwise(expected[index], outputs[index])
-            isDecision = isDecision || Self.decides(expected[index])
         }
         if isAnother { disagreeing += 1 }
-        if isDecision || isAnother { deciding += 1 }
+        if let decision = Self.decision(expected) { note(decision) }
         guard let size = expected[0].type.byteCount, expected[0].type == outputs[0].type else { return }
         for element in 0..<min(expected[0].content.count, outputs[0].content.count) / size {
             let difference = abs(expected[0].number(at: element) - outputs[0].number(at: element))
@@ -45,10 +50,31 @@ public struct Comparison: Sendable, Equatable {
         }
     }
 
-    private static func decides(_ tensor: Tensor) -> Bool {
+    private mutating func note(_ decision: UInt64) {
+        deciding += 1
+        if decisions[decision] != nil || decisions.count < Self.decisionsMax { decisions[decision, default: 0] += 1 }
+        varied = deciding - (decisions.values.max() ?? 0)
+    }
+
+    /// What an answer decides of its first row; `nil`: nothing.
+    private static func decision(_ outputs: List<Tensor>) -> UInt64? {
+        var decision: UInt64?
+        for index in outputs.indices {
+            guard let element = decidedElement(outputs[index]) else { continue }
+            decision = SplitMix.mixed((decision ?? 0) ^ element.fnv1a)
+        }
+        return decision
+    }
+
+    private static func decidedElement(_ tensor: Tensor) -> ByteView? {
+        let content = tensor.content
         switch tensor.type {
-        case .float16, .bfloat16, .float32, .float64: tensor.shape.array.last.map { $0 > 1 } ?? false
-        default: true
+        case .float16, .bfloat16, .float32, .float64: return nil
+        default:
+            if let size = tensor.type.byteCount { return content[0..<min(size, content.count)] }
+            // A text is its length and its bytes.
+            guard content.count >= 4 else { return content }
+            return content[0..<min(4 + Int(content.littleEndian(at: 0, as: UInt32.self)), content.count)]
         }
     }
 
@@ -83,12 +109,14 @@ public struct Comparison: Sendable, Equatable {
 /// A call that was answered, and its answer: a copy of both.
 final class MirrorTicket: Parcel, @unchecked Sendable {
     let servable: Servable
+    /// The `Servable.serial` of the version that answered.
+    let live: UInt64
     let call: Call
     let expected: List<Tensor>
     var arena: Arena
 
     /// The servable is held; whoever has run the ticket lets it go.
-    init(_ work: Work, _ expected: List<Tensor>, for servable: Servable) throws(ArenaFull) {
+    init(_ work: Work, _ expected: List<Tensor>, of live: UInt64, for servable: Servable) throws(ArenaFull) {
         var arena = Arena(bytesMax: 64 << 20)
         var call = Call()
         call.inputs = try Self.copy(work.inputs, in: &arena)
@@ -96,6 +124,7 @@ final class MirrorTicket: Parcel, @unchecked Sendable {
         for index in self.expected.indices { try call.outputs.append(self.expected[index].name, in: &arena) }
         self.call = call
         self.servable = servable
+        self.live = live
         self.arena = arena
         super.init()
     }
@@ -182,6 +211,11 @@ final class Mirrors: Sendable {
         let took = Clock.now() - began
         ticket.servable.compared.withLock { compared in
             let result: ShadowResult
+            // What another live version was compared with says nothing of this one.
+            if compared.live != ticket.live {
+                compared = Comparison()
+                compared.live = ticket.live
+            }
             if let outputs {
                 let before = compared.differing
                 compared.note(ticket.expected, outputs)

@@ -20,8 +20,15 @@ struct Runner: ~Copyable {
     private var ran: Int64 = 0
     /// Positions of the jobs that somebody still waits for.
     private var ready: [Int] = []
+    /// Its thread gets what others leave. While it waits for a core no time of the model passes: or a short model that once came to
+    /// an executor of a busy machine would seem long, and stay there.
+    private let givesWay: Bool
 
-    init(arenaBytesMax: Int, tally: Tally, recorder: Recorder, log: @escaping @Sendable (String) -> Void) {
+    init(
+        arenaBytesMax: Int, tally: Tally, recorder: Recorder, givesWay: Bool = false,
+        log: @escaping @Sendable (String) -> Void
+    ) {
+        self.givesWay = givesWay
         self.recorder = recorder
         arena = Arena(firstChunkBytes: 64 << 10, bytesMax: arenaBytesMax)
         self.tally = tally
@@ -94,8 +101,14 @@ struct Runner: ~Copyable {
     /// The refusals were told.
     mutating func forgetRefusals() { refusals.removeAll(keepingCapacity: true) }
 
+    /// A clock on which runs of a model cost what they cost; the shards' own is looked at without a system call.
+    private func costClock(_ servable: Servable) -> Int64 {
+        givesWay && servable.settings.isOneThread ? Thread.processorNanoseconds() : Clock.now()
+    }
+
     private mutating func alone(_ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64) {
         var began = began
+        var costBegan = givesWay ? costClock(servable) : began
         var (answered, rows, spent) = (0, 0, Int64(0))
         var (alike, alikeRows) = (0, 0)
         for index in range {
@@ -117,12 +130,14 @@ struct Runner: ~Copyable {
                 let now = Clock.now()
                 jobs[position].result.ranUntil = now
                 spent += now - began
-                servable.record(jobs[position].work, nanoseconds: now - began)
-                began = now
+                let costNow = givesWay ? costClock(servable) : now
+                servable.record(jobs[position].work, nanoseconds: costNow - costBegan)
+                (began, costBegan) = (now, costNow)
             } catch {
                 // What fails early says nothing of what a run takes.
                 jobs[position].result.outcome = refused(.run(error))
                 began = Clock.now()
+                costBegan = givesWay ? costClock(servable) : began
                 jobs[position].result.ranUntil = began
             }
         }
@@ -148,6 +163,7 @@ struct Runner: ~Copyable {
     private mutating func together(
         _ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64
     ) -> Bool {
+        let costBegan = givesWay ? costClock(servable) : began
         let done = batch(&jobs, range, servable) { (job, outputs, rows, _) throws(ScatterError) in
             do throws(ArenaFull) {
                 job.result.outcome = .outputs(try outputs.next(rows, in: &job.exchange.arena))
@@ -159,7 +175,7 @@ struct Runner: ~Copyable {
         guard case .done(let rows) = done else { return false }
         // To deal out what came is a part of answering.
         let now = ran
-        servable.costs.record(rows: rows, nanoseconds: now - began)
+        servable.costs.record(rows: rows, nanoseconds: (givesWay ? costClock(servable) : now) - costBegan)
         servable.statistics.ran(
             calls: range.count, rows: rows, runs: 1, nanoseconds: (now - began) * Int64(range.count), at: now)
         tally.countBatch(calls: range.count)
@@ -177,7 +193,7 @@ struct Runner: ~Copyable {
     private mutating func both(_ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64) {
         alone(&jobs, range, servable, began: began)
         for index in range { guard case .outputs = jobs[ready[index]].result.outcome else { return } }
-        let again = Clock.now()
+        let again = costClock(servable)
         var agrees = true
         let bounds = servable.equivalence.bounds
         let done = batch(&jobs, range, servable) { (job, outputs, rows, arena) throws(ScatterError) in
@@ -191,7 +207,7 @@ struct Runner: ~Copyable {
         }
         switch done {
         case .impossible: return
-        case .done(let rows) where agrees: servable.costs.record(rows: rows, nanoseconds: Clock.now() - again)
+        case .done(let rows) where agrees: servable.costs.record(rows: rows, nanoseconds: costClock(servable) - again)
         case .done, .wrong:
             recorder.count(.batchDisagreements, row: Int(servable.row))
             guard servable.equivalence.withdraw() else { return }

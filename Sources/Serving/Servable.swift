@@ -21,6 +21,8 @@ public struct BatchingSettings: Sendable, Equatable {
     public var queueMax = 4096
     /// Runs at the same time; `nil`: as many as there are executors.
     public var concurrency: Int?
+    /// The thread that asks for a run does all of it, so that its processor time is what the run costs.
+    public var isOneThread = true
 
     public init() {}
 }
@@ -51,6 +53,9 @@ public final class Series: Sendable {
 /// A model that can be leased: what runs it, what its runs cost, whether its calls may run together. Shared by all threads.
 public final class Servable: Sendable {
     public let name: String
+    /// Of all that this process loads no two have the same, and none has 0: an address would be used again.
+    public let serial: UInt64
+    private static let serials = Atomic<UInt64>(0)
     public let engine: Engine
     public let settings: BatchingSettings
     /// By rows: for what runs together.
@@ -93,6 +98,7 @@ public final class Servable: Sendable {
         modelConfig: [UInt8] = [], proof: BatchProof? = nil
     ) {
         self.name = name
+        serial = Self.serials.add(1, ordering: .relaxed).newValue
         self.series = series
         row = Int32(series?.version.number ?? Page.unknownRow)
         modelRow = Int32(series?.model.number ?? Page.unknownRow)

@@ -236,7 +236,7 @@ extension Shard {
             return servable.delivered()
         }
         do throws(ArenaFull) {
-            server.mirrors.submit(try MirrorTicket(job.work, outputs, for: servable))
+            server.mirrors.submit(try MirrorTicket(job.work, outputs, of: job.servable.serial, for: servable))
         } catch {
             servable.delivered()
         }

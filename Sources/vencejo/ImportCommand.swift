@@ -39,7 +39,8 @@ struct ImportCommand: ParsableCommand {
             """) var dropZipmap = false
     @Flag(help: "Import it without a trial, where there is no ONNX Runtime.") var untried = false
     @OptionGroup var runtime: RuntimeOptions
-    @Flag(help: "Only say what would be done. The model is tried all the same.") var dryRun = false
+    @Flag(help: "Only say what would be done. The model is tried all the same, in the temporary folder ($TMPDIR).")
+    var dryRun = false
     @OptionGroup var options: OutputOptions
 
     func run() throws {
@@ -77,11 +78,11 @@ struct ImportCommand: ParsableCommand {
                 source: source, bytes: rest?.view ?? original,
                 digest: rest.map { SHA256.digest(of: $0.view) } ?? file.digest, folder: there, model: model,
                 target: target)
-            var imported = Imported(staging, isDryRun: dryRun, isTried: !untried)
+            var imported = Imported(staging, isDryRun: dryRun)
             imported.note(cut, of: file.digest, isWanted: dropZipmap)
             let staged = try orFail { () throws(RepositoryError) in
                 try interruption.guarding { () throws(RepositoryError) in
-                    try target.stage(model: model, version: version)
+                    try target.stage(model: model, version: version, triedIn: dryRun ? temporary() : nil)
                 }
             }
             // A version in its place stays.
@@ -90,10 +91,18 @@ struct ImportCommand: ParsableCommand {
             try orFail { () throws(RepositoryError) in
                 try staging.write(staged, manifest: imported.manifest(source, reason: reason))
             }
-            if !untried { try tryOut(staged, staging, cut) }
+            let isTried = untried ? false : try tryOut(staged, staging, cut)
+            imported.note(isTried: isTried, isWanted: !untried)
             if !dryRun { try orFail { () throws(RepositoryError) in try staged.put() } }
             return imported
         }
+    }
+
+    /// Where a dry run tries the version: it writes nothing into the repository, which may be read-only.
+    private func temporary() throws(RepositoryError) -> Repository {
+        var path = NSTemporaryDirectory()
+        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        return try Repository(path: path)
     }
 
     /// `nil`: the model is new. One that cannot be read cannot be served.
@@ -123,10 +132,11 @@ struct ImportCommand: ParsableCommand {
         }
     }
 
-    private func tryOut(_ staged: StagedVersion, _ staging: ImportStaging, _ cut: ZipMapCut?) throws(Failure) {
+    /// - Returns: whether a server would load the file at all.
+    private func tryOut(_ staged: StagedVersion, _ staging: ImportStaging, _ cut: ZipMapCut?) throws(Failure) -> Bool {
         let trial = ImportTrial(prober: runtime.prober(secondsMax: Settings.probeSeconds))
         do throws(LoadError) {
-            try trial.load(staged, sha256: staging.digest.hex, bytes: staging.bytes.count)
+            return try trial.load(staged, sha256: staging.digest.hex, bytes: staging.bytes.count)
         } catch {
             if error.sentence == LoadError.noRuntime {
                 throw .usage(

@@ -23,19 +23,28 @@ struct Imported: Encodable {
     let bytes: Int
     let sha256: String
     /// ONNX Runtime loaded it in a process of its own.
-    let tried: Bool
+    private(set) var tried = false
     private(set) var dropped: [Dropped] = []
     /// Of the file before something was cut off; `nil`: nothing was.
     private(set) var originalSha256: String?
     private(set) var notes: [String] = []
 
-    init(_ staging: ImportStaging, isDryRun: Bool, isTried: Bool) {
-        (dryRun, tried, model, kind) = (isDryRun, isTried, staging.model, staging.source.kind)
+    init(_ staging: ImportStaging, isDryRun: Bool) {
+        (dryRun, model, kind) = (isDryRun, staging.model, staging.source.kind)
         (file, bytes, sha256) = (staging.fileName, staging.bytes.count, staging.digest.hex)
         if staging.source.configuration != nil && staging.configuration == nil {
             notes.append("config.pbtxt was not copied: the model is there already, or gets another name")
         }
-        if !isTried { notes.append("it was not tried: a server may refuse to load it") }
+    }
+
+    /// `isWanted`: without `--untried`.
+    mutating func note(isTried: Bool, isWanted: Bool) {
+        tried = isTried
+        if isTried { return }
+        notes.append(
+            isWanted
+                ? "it was not tried: with \"engine: identity\" no server loads its file"
+                : "it was not tried: a server may refuse to load it")
     }
 
     /// What `--drop-zipmap` did.

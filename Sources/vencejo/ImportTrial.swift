@@ -75,7 +75,8 @@ struct ImportTrial {
     let prober: Prober
 
     /// `sha256`: of the bytes that are to be imported, which must be those that were tried.
-    func load(_ staged: StagedVersion, sha256: String, bytes: Int) throws(LoadError) {
+    /// - Returns: whether it was loaded; `false`: no server loads it.
+    func load(_ staged: StagedVersion, sha256: String, bytes: Int) throws(LoadError) -> Bool {
         let repository: Repository
         let found: ModelFolder?
         do throws(RepositoryError) {
@@ -88,7 +89,7 @@ struct ImportTrial {
         let plan = VersionLoader.forPlans(of: repository).plan(folder)
         if let failure = plan.failure { throw LoadError(sentence: failure, log: failure) }
         // With "engine: identity" no server opens the file.
-        guard plan.needsRuntime else { return }
+        guard plan.needsRuntime else { return false }
         let patience = Patience("trying \(bytes) bytes in a process of its own; --untried imports them without", bytes)
         defer { patience.end() }
         let report = try prober.probe(repository, plan, staged.version)
@@ -97,6 +98,7 @@ struct ImportTrial {
                 sentence: "its file changed while it was tried: import it again",
                 log: "tried was sha256 \(report.digest), read was \(sha256)")
         }
+        return true
     }
 }
 
@@ -130,7 +132,7 @@ private final class Patience: Sendable {
     func end() { isOver.withLock { $0 = true } }
 }
 
-/// SIGINT and SIGTERM: what was begun is taken back, so that nothing of it stays in the repository.
+/// SIGINT, SIGTERM and SIGHUP: what was begun is taken back, so that nothing of it stays in the repository.
 final class Interruption: Sendable {
     private let staged = Lock<StagedVersion?>(nil)
 

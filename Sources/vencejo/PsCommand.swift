@@ -88,7 +88,9 @@ extension StatusResponse {
             lines.append("rollout of \(printable(model.name)) \(rollout.version): \(printable(rollout.verdict))")
             if let until = rollout.decideUntil {
                 lines +=
-                    RolloutDecision(model.name, server).lines + ["  without a decision it is taken back at \(until)"]
+                    RolloutDecision(model.name, rollout.version, server).lines + [
+                        "  without a decision it is taken back at \(until)"
+                    ]
             }
             lines.append(
                 vencejo.table(
@@ -132,7 +134,8 @@ extension StatusResponse.Model {
                             ("failed_gates", .array(version.failedGates.map { .string($0) })),
                         ])
                     })
-            ), ("rollout", rollout?.json(RolloutDecision(name, server)) ?? .null), ("shadow", shadow?.json ?? .null),
+            ), ("rollout", rollout.map { $0.json(RolloutDecision(name, $0.version, server)) } ?? .null),
+            ("shadow", shadow?.json ?? .null),
             ("experiment", experiment?.json ?? .null),
         ])
     }

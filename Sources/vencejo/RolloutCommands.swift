@@ -48,14 +48,15 @@ struct RolloutCommand: ParsableCommand {
 
         A version whose answers are only distributed otherwise, as those of a retrained model are, waits for a decision and keeps \
         its share: --accept answers lets it go on, "vencejo promote" makes it live, "vencejo abort" takes it back. Labels that \
-        callers tell by Feedback, golden cases and a shadow's comparison decide it, too.
+        callers tell by Feedback (0 to 1, larger is better), golden cases and a shadow's comparison decide it, too.
 
         With --watch the exit code is 0 when the version became live, 1 when it was taken back, 5 when it waits for a decision.
 
         Examples:
           vencejo rollout iris --version 7 --watch
           vencejo rollout iris --steps 1,10,50 --step-seconds 60 --step-calls 1000
-          vencejo rollout iris --accept answers --reason "retrained on October"
+          vencejo rollout iris --version 7 --accept answers --reason "retrained on October"
+          vencejo rollout iris --gates errors,refusals,latency,answers,shapes
         """)
 
     @Argument(help: "The model's name.") var model: String
@@ -78,7 +79,7 @@ struct RolloutCommand: ParsableCommand {
     var decideWithin: Int64?
     @Option(
         help: ArgumentHelp(
-            "What is judged. Default: errors,refusals,latency,answers,shapes.", valueName: "gate,..."))
+            "What is judged. Default: errors,refusals,latency,answers,shapes,labels.", valueName: "gate,..."))
     var gates: String?
     @Option(
         help: ArgumentHelp(
@@ -162,7 +163,7 @@ struct RolloutCommand: ParsableCommand {
     }
 
     private func tellOfWaiting(_ rollout: StatusResponse.Rollout) throws(Failure) -> Never {
-        let decision = RolloutDecision(model, order.server)
+        let decision = RolloutDecision(model, rollout.version, order.server)
         line(rollout.verdict, decision)
         if order.options.output == .table { decision.lines.forEach(say) }
         throw Failure(

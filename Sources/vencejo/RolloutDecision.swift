@@ -12,10 +12,11 @@ struct RolloutDecision {
     let abort: String
 
     /// `server`: where the command at hand asks; a decision is to be asked there, too.
-    init(_ model: String, _ server: EndpointOptions) {
+    /// `version`: a later rollout is of another one, which is not accepted unseen.
+    init(_ model: String, _ version: Int64, _ server: EndpointOptions) {
         let place = server.endpoint.map { " --endpoint \(shellWord($0))" } ?? ""
         let name = shellWord(model)
-        accept = "vencejo rollout \(name) --accept answers\(place)"
+        accept = "vencejo rollout \(name) --version \(version) --accept answers\(place)"
         promote = "vencejo promote \(name)\(place)"
         abort = "vencejo abort \(name)\(place)"
     }

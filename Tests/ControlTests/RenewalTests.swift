@@ -199,5 +199,95 @@ func whatCannotBeLoadedAnewGoesOn(content: String) throws {
     let again = try Workshop(shop.place)
     try again.start()
     #expect(again.lines == ["m 1 blue live"])
-    #expect(again.warnings.withLock(\.self).contains { $0.contains("its file changed while no server ran") })
+    #expect(
+        again.warnings.withLock(\.self).contains {
+            $0.contains("its file is not what was served when the server ended")
+        })
+}
+
+/// An order is kept with the file that it was given for: another one has to pass its gates.
+@Test func otherBytesAreNotWhatAnOrderMadeLive() throws {
+    let place = Place()
+    for version in 1...2 { try place.fixture("diabetes/1", as: "m/\(version)") }
+    let first = try Workshop(place)
+    try first.start()
+    try first.perform(.swap([Order.Change(model: "m", version: 1)], isForced: false))
+    try first.perform(.swap([Order.Change(model: "m", version: 2)], isForced: false))
+    first.control.leave()
+    try place.replace("m/2", by: "digits/1")
+    try place.failingGolden("m/2")
+    let second = try Workshop(place)
+    try second.start()
+    #expect(second.directory.catalog.entry(named: "m")?.live?.number == 1)
+}
+
+/// Times are not measured at a start; what was found of them before holds on for swaps.
+@Test func whatFailedABudgetStillNeedsForceAfterARestart() throws {
+    let place = Place()
+    try place.fixture("diabetes/1", as: "m/1")
+    let first = try Workshop(place)
+    try first.start()
+    try place.fixture("diabetes/1", as: "m/2")
+    try place.file("m/model.yaml", "latency_budget_milliseconds=0.001")
+    try first.perform(.load(model: "m", version: 2))
+    let swap = Order.swap([Order.Change(model: "m", version: 2)], isForced: false)
+    #expect(throws: OrderError.self) { try first.perform(swap) }
+    first.control.leave()
+    let second = try Workshop(place)
+    try second.start()
+    #expect(second.standing("m", 2)?.version?.faults.first?.hasPrefix("latency: ") == true)
+    #expect(throws: OrderError.self) { try second.perform(swap) }
+    #expect(second.directory.catalog.entry(named: "m")?.live?.number == 1)
+}
+
+/// A golden case that is mended is reason enough to load it anew.
+@Test func whatWasMendedIsLoadedAnew() throws {
+    let place = Place()
+    try place.fixture("diabetes/1", as: "m/1")
+    try place.failingGolden("m/1")
+    let shop = try Workshop(place)
+    try shop.start()
+    #expect(shop.lines == ["m 1 blue ready"])
+    // None is live, and none was wanted: kept so, the next start decides anew.
+    try shop.perform(.label(model: "m", label: "x", version: 1))
+    try FileManager.default.removeItem(atPath: "\(place.path)/m/1/golden")
+    let outcome = try shop.perform(.load(model: "m", version: 1))
+    #expect(shop.lines == ["m 1 blue live"] && outcome.decision.changes.first?.to == 1)
+}
+
+@Test func whatNoOrderLeftWithoutALiveVersionIsChosenAnew() throws {
+    let place = Place()
+    try place.fixture("diabetes/1", as: "m/1")
+    try place.failingGolden("m/1")
+    let first = try Workshop(place)
+    try first.start()
+    try first.perform(.label(model: "m", label: "x", version: 1))
+    first.control.leave()
+    try FileManager.default.removeItem(atPath: "\(place.path)/m/1/golden")
+    let second = try Workshop(place)
+    try second.start()
+    #expect(second.lines == ["m 1 blue live"])
+    // And what an order left so stays so.
+    try second.perform(.load(model: "m", version: 1))
+    try second.perform(.unload(model: "m", version: 1, isForced: true))
+    second.control.leave()
+    let third = try Workshop(place)
+    try third.start()
+    #expect(third.lines.isEmpty)
+}
+
+/// Files of before it was kept which version an order made live.
+@Test func anOlderStateFileKeepsWhatItsOrdersDecided() throws {
+    func event(_ trigger: Trigger?, _ from: Int64?, _ to: Int64?) -> Desired.Event {
+        Desired.Event(
+            timeMilliseconds: 1, action: .swap, from: from, to: to, epoch: 1, author: "", reason: "", steps: [],
+            trigger: trigger)
+    }
+    for (events, wasOrdered) in [
+        ([event(.cli, 1, 2)], true), ([event(nil, 1, 2)], true), ([event(.watch, 1, 2)], false),
+        ([event(.cli, 1, 2), event(.watch, 2, 3), event(.cli, 3, 3)], false), ([], false),
+        ([event(.watch, nil, 1), event(.api, 1, nil)], true),
+    ] {
+        #expect(Desired.Model(live: 2, history: events).wasOrdered == wasOrdered, "\(events)")
+    }
 }

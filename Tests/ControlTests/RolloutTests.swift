@@ -89,7 +89,7 @@ private final class Rolling {
     let event = try #require(rolling.events.last)
     #expect((event.action, event.author, event.version) == (.rollout, "vencejo", 2))
     #expect(event.reason.hasPrefix("its answers are distributed otherwise than the live version's, by "))
-    #expect(event.steps[0].contains("\"vencejo rollout m --accept answers\" lets it go on"))
+    #expect(event.steps[0].contains("\"vencejo rollout m --version 2 --accept answers\" lets it go on"))
     // It is told once, and nothing else changes.
     let count = rolling.events.count
     try rolling.answer(200)
@@ -105,7 +105,16 @@ private final class Rolling {
     acceptance.accepted = [.answers]
     try rolling.rollout(acceptance, isDryRun: true)
     #expect(rolling.running?.judge.isAccepted == false && rolling.events.count == count)
-    try rolling.rollout(acceptance, reason: "retrained on October")
+    // What was judged before that ends nothing after it.
+    let judged = try #require(rolling.running)
+    func carryOut() throws {
+        try rolling.shop.control.state.withLock { (state) throws(OrderError) in
+            try state.checkUndecided(judged, of: "m")
+        }
+    }
+    try carryOut()
+    try rolling.rollout(acceptance, version: 2, reason: "retrained on October")
+    #expect(throws: OrderError.rolloutIsOn(model: "m", version: 2)) { try carryOut() }
     let accepted = try #require(rolling.events.last)
     #expect((accepted.action, accepted.author, accepted.reason) == (.rollout, "maria", "retrained on October"))
     #expect(accepted.steps == ["that the answers of version 2 of model 'm' differ is accepted: it goes on"])
@@ -129,6 +138,40 @@ private final class Rolling {
     var acceptance = RolloutPolicy()
     acceptance.accepted = [.answers]
     #expect(try rolling.rollout(acceptance).decision.steps.last == "that its answers differ is accepted")
+}
+
+/// An acceptance that names another version is not of the rollout that is on.
+@Test func anAcceptanceIsOfItsVersion() throws {
+    let rolling = try Rolling(2)
+    try rolling.rollout(policy())
+    var acceptance = RolloutPolicy()
+    acceptance.accepted = [.answers]
+    #expect(throws: OrderError.self) { try rolling.rollout(acceptance, version: 1) }
+    #expect(rolling.running?.judge.isAccepted == false)
+}
+
+/// Where a smaller reward is better, labels are not to be judged: then none are joined.
+@Test func labelsThatAreNotJudgedAreNotJoined() throws {
+    let rolling = try Rolling(2)
+    try rolling.rollout(policy { $0.gates.removeAll { $0 == .labels } })
+    #expect(rolling.running != nil && rolling.running?.labels == nil)
+    #expect(rolling.shop.directory.catalog.entry(named: "m")?.experiment == nil)
+    #expect(rolling.events.last?.steps.contains("judged are errors, refusals, latency, answers, shapes") == true)
+}
+
+/// The live version loaded anew is another one: its labels are of a new period, which shards deal calls out to.
+@Test func aLiveVersionLoadedAnewHasLabelsOfItsOwn() throws {
+    let rolling = try Rolling(1)
+    try rolling.rollout(policy { $0.stepCalls = 1_000_000 })
+    try rolling.answer(20)
+    let entry = try #require(rolling.shop.directory.catalog.entry(named: "m"))
+    let before = try #require(try entry.lease(.live, epoch: 1).arm)
+    rolling.shop.control.state.withLock { $0.rollouts["m"]?.live = UInt64.max }
+    #expect(rolling.shop.control.judge().hasCommitted)
+    let after = try #require(
+        try rolling.shop.directory.catalog.entry(named: "m")?.lease(.live, epoch: 1).arm)
+    #expect(after.experiment == before.experiment && after.period != before.period)
+    #expect(!rolling.shop.control.judge().hasCommitted)
 }
 
 /// Labels settle it without an operator, both ways.

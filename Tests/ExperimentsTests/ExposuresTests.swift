@@ -9,9 +9,9 @@ private struct Bench {
     let exposures: Exposures
     let experiment: UInt16
 
-    init(bucketBits: Int = 10) throws {
+    init(bucketBits: Int = 10, isLenient: Bool = false) throws {
         exposures = Exposures(bucketBits: bucketBits)
-        experiment = try #require(exposures.begin(salt: 42, rewards: 0...1))
+        experiment = try #require(exposures.begin(salt: 42, rewards: 0...1, isLenient: isLenient))
     }
 
     func answered(_ id: String, arm: UInt8 = 0, period: UInt8 = 0, key: UInt64? = nil, of other: UInt16? = nil) {
@@ -91,7 +91,9 @@ private struct Bench {
     bench.answered("a", of: lenient)
     for value in [37.5, -1, .infinity, .nan] { #expect(bench.reward("a", value, of: lenient) == .unknown) }
     #expect(bench.reward("a", 0.5, of: lenient) == .joined)
-    #expect(bench.exposures.losses(lenient).unknownRewards == 4)
+    // An id that no answer had says nothing of what labels of this model are.
+    #expect(bench.reward("b", 37.5, of: lenient) == .unknown)
+    #expect(bench.exposures.losses(lenient) == Losses(calls: 1, unknownRewards: 5, refusedRewards: 4))
     // The place forgets it.
     bench.exposures.end(lenient)
     let next = try #require(bench.exposures.begin(salt: 44, rewards: 0...1))
@@ -137,6 +139,58 @@ private struct Bench {
     let kept = (0..<1000).filter { bench.reward("\($0)") == .joined }
     #expect(kept.count == 128)
     #expect(kept.allSatisfy { $0 > 600 })
+}
+
+/// 128 places, 2000 answers of one period without a reward: each place is taken in its turn, so late ones are mostly there.
+@Test(arguments: [false, true]) func newAnswersAreKeptWhereAllAreOfOnePeriod(isLenient: Bool) throws {
+    let bench = try Bench(bucketBits: 4, isLenient: isLenient)
+    for number in 0..<2000 { bench.answered("\(number)") }
+    let kept = (1900..<2000).count { bench.reward("\($0)") == .joined }
+    #expect(kept > 50, "\(kept) of the last 100")
+}
+
+/// A rollout of another model, with ten times as many answers and a key for each call: an experiment loses nothing by it, whatever
+/// its period is, and whichever comes first.
+@Test(arguments: [false, true], [0, 1, 100, 254] as [UInt8])
+func aRolloutTakesNoPlaceOfAnExperiment(isFirst: Bool, period: UInt8) throws {
+    let bench = try Bench(bucketBits: 4)
+    let rollout = try #require(bench.exposures.begin(salt: 43, rewards: 0...1, isLenient: true))
+    func roll() {
+        for number in 0..<1000 { bench.answered("r\(number)", key: UInt64(number), of: rollout) }
+    }
+    if isFirst { roll() }
+    // Few enough that no bucket of eight is full of them.
+    for number in 0..<40 { bench.answered("\(number)", period: period) }
+    roll()
+    #expect((0..<40).allSatisfy { bench.reward("\($0)") == .joined })
+    #expect(bench.exposures.losses(bench.experiment).forgotten == 0)
+    // What has its reward makes room for answers that wait for theirs.
+    bench.answered("r", of: rollout)
+    #expect(bench.reward("r", of: rollout) == .joined)
+}
+
+/// Periods of two experiments have nothing to do with each other: the newcomer's own oldest answer goes.
+@Test func anotherExperimentsPeriodIsNoAge() throws {
+    let bench = try Bench(bucketBits: 4)
+    let other = try #require(bench.exposures.begin(salt: 43, rewards: 0...1))
+    for number in 0..<20 { bench.answered("\(number)", period: 200) }
+    for number in 0..<2000 { bench.answered("o\(number)", period: UInt8(number / 10), of: other) }
+    #expect((0..<20).allSatisfy { bench.reward("\($0)") == .joined })
+}
+
+@Test func keysThatAreForgottenCountAgain() throws {
+    let bench = try Bench(isLenient: true)
+    bench.answered("a", key: 7)
+    bench.answered("b", key: 7)
+    bench.exposures.forgetKeys(bench.experiment)
+    for id in ["c", "d"] { bench.answered(id, period: 1, key: 7) }
+    for id in ["a", "b", "c", "d"] { #expect(bench.reward(id) == .joined) }
+    #expect(bench.totals().rewarded == 1 && bench.totals(period: 1).rewarded == 1)
+    bench.answered("e", period: 1, key: 8)
+    bench.exposures.forgetAnswers(bench.experiment)
+    #expect(bench.reward("e") == .unknown)
+    bench.answered("f", period: 2, key: 8)
+    #expect(bench.reward("f") == .joined && bench.totals(period: 2).rewarded == 1)
 }
 
 /// Also where they meet in a few places all the time: there is always room in a bucket of eight for what four wait for.

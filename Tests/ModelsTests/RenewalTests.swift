@@ -60,7 +60,7 @@ extension Roster<Number> {
         #expect(
             decision.steps == [
                 "version 1 (sha256 \(digest)) of model 'm' answers again, instead of what was loaded anew, "
-                    + "version 1 (sha256 \(before))"
+                    + "version 1 (sha256 \(before)); from memory: the next start loads the file that lies there"
             ])
     }
     // Another live version ends that.
@@ -122,6 +122,29 @@ extension Roster<Number> {
     }
 }
 
+/// Other bytes than those that were live before are no way back.
+@Test func aWayBackGoesWithItsBytes() throws {
+    var roster = two()
+    _ = try roster.swap([Order.Change(model: "m", version: 2)], isForced: false)
+    #expect(roster.models["m"]?.previous == 1)
+    roster.models["m"]?.beginRenewal(of: 1, load: 9)
+    _ = try roster.renew("m", loaded(1, 111), isForced: false)
+    #expect(roster.models["m"]?.previous == nil)
+    #expect(throws: OrderError.nothingBefore(model: "m")) { try roster.rollback("m") }
+}
+
+/// What failed its gates, so that none is live, and is mended.
+@Test func whatIsMendedBecomesLiveWhereNoneIs() throws {
+    var roster = roster()
+    var record = ModelRecord<Number>(name: "m")
+    record.begin(1)
+    _ = record.arrived(loaded(1, 101, faults: ["golden: no"]), mayGoLive: false)
+    record.stopWaiting(for: 1)
+    roster.models["m"] = record
+    let decision = try roster.renew("m", loaded(1, 111), isForced: false)
+    #expect(roster.models["m"]?.live == 1 && decision.changes == [Decision.Change(model: "m", from: nil, to: 1)])
+}
+
 // MARK: - Gates where no order decided
 
 /// Versions 1 to 3 are on their way, 3 is to be live. `unfit`: which fail a gate; `order`: in which they come.
@@ -137,8 +160,22 @@ func theHighestThatPassesIsLive(order: [Int64], unfit: Set<Int64>, live: Int64?)
     for number in order {
         let isFit = !unfit.contains(number)
         _ = record.arrived(loaded(number, 101, faults: isFit ? [] : ["golden: no"]), takesSlot: false, mayGoLive: isFit)
-        if !isFit { _ = record.handOn(from: number) }
+        if !isFit { _ = record.handOn(from: number, among: [1, 2, 3]) }
     }
     #expect(record.live == live)
     #expect(record.serving == [1, 2, 3])
+}
+
+/// Loads of orders, and versions that the policy does not want, are no heirs; and the heir gets all calls.
+@Test func whatIsNoHeirIsNotLive() {
+    var record = ModelRecord<Number>(
+        name: "m", slots: [.blue: 3, .green: 2], others: [1], live: 3, previous: nil, labels: [:],
+        split: Split(shares: [3: 90, 1: 10], salt: 1))
+    record.begin(4, load: 7)
+    _ = record.arrived(loaded(1, 101), takesSlot: false)
+    _ = record.arrived(loaded(2, 101))
+    record.failed(3, "no")
+    #expect(record.handOn(from: 3, among: [2, 3, 4]) == 2)
+    #expect(record.live == 2 && record.split == nil)
+    #expect(record.handOn(from: 3, among: [1, 2, 3]) == nil)
 }

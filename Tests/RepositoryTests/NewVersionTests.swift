@@ -1,5 +1,6 @@
 // Enters: files. Leaves: a version that is there whole, or nothing.
 import Foundation
+import Glibc
 import Memory
 import Testing
 
@@ -90,6 +91,43 @@ func namesThatAreNone(model: String, version: Int64, error: RepositoryError) thr
     #expect(names(place.root) == ["m"] && names(place.root + "/m") == ["3", "4"])
     #expect(text(place.root + "/m/3/model.onnx") == "old")
     #expect(!staged.discard() && names(place.root + "/m") == ["3", "4"])
+}
+
+/// A dry run writes nothing into the repository, which may be read-only.
+@Test func whatIsOnlyTriedLiesElsewhere() throws {
+    let (place, elsewhere) = (Place(), Place())
+    defer {
+        place.remove()
+        elsewhere.remove()
+    }
+    place.file("m/3/model.onnx", "old")
+    try FileManager.default.setAttributes([.posixPermissions: 0o555], ofItemAtPath: place.root)
+    defer { try? FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: place.root) }
+    let repository = try Repository(path: place.root)
+    let staged = try repository.stage(model: "m", version: nil, triedIn: try Repository(path: elsewhere.root))
+    try staged.write(files)
+    #expect(staged.version == 4 && !staged.isNew && staged.path.hasPrefix(elsewhere.root + "/.import-"))
+    #expect(try Repository(path: staged.path).open(model: "m", version: 4).byteCount == 4)
+    #expect(names(place.root) == ["m"] && names(place.root + "/m") == ["3"])
+    #expect(staged.discard() && names(elsewhere.root).isEmpty && names(place.root) == ["m"])
+}
+
+/// What an import left that was killed goes with the next one. On a shared volume another host's process is not seen, so what is
+/// young stays.
+@Test func whatAKilledImportLeftIsRemoved() throws {
+    let place = Place()
+    defer { place.remove() }
+    // No process has a number above 2^22.
+    let folders = [".import-4194305-1", ".import-4194305-2", ".import-\(getpid())-1", ".import-x-1", ".import-"]
+    for name in folders {
+        place.file("\(name)/m/1/model.onnx")
+        let hours = name.hasSuffix("-2") ? 0.5 : 2
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSinceNow: -3600 * hours)], ofItemAtPath: "\(place.root)/\(name)")
+    }
+    let repository = try Repository(path: place.root)
+    try repository.add(model: "m", version: nil, files: files)
+    #expect(names(place.root) == (["m"] + folders.dropFirst()).sorted())
 }
 
 @Test func whatIsDiscardedIsGone() throws {

@@ -45,6 +45,8 @@ struct ChangeRow: Sendable, CustomTestStringConvertible {
     // The last bin holds all that is larger, so nothing can be said of how large, nor of how alike.
     ChangeRow("prices", live: varied.map { $0 * 1e6 }, many(5e6, 100)),
     ChangeRow("nothing", []), ChangeRow("no live answers", live: [], many(1, 100)),
+    ChangeRow("few live answers", live: many(0.001, 49), many(5, 100)),
+    ChangeRow("enough live answers", live: many(0.001, 50), many(5, 100), "100 of 100 answers"),
 ])
 func changes(row: ChangeRow) {
     let found = GrossChange.found(live: bins(row.live), canary: bins(row.canary), evidenceMax: 1600)

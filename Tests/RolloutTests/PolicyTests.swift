@@ -3,13 +3,15 @@ import Testing
 
 @testable import Rollout
 
+private let allowed = "must be of errors, refusals, latency, answers, shapes, labels"
+
 @Test(
     arguments: [
-        ([], [.errors, .refusals, .latency, .answers, .shapes], nil),
+        ([], [.errors, .refusals, .latency, .answers, .shapes, .labels], nil),
+        (["labels", "shapes"], [.labels, .shapes], nil),
         (["latency", "errors", "latency"], [.latency, .errors], nil),
-        (["latncy"], [], "'latncy' is no gate of a rollout: must be of errors, refusals, latency, answers, shapes"),
-        (["labels"], [], "'labels' is no gate of a rollout: must be of errors, refusals, latency, answers, shapes"),
-        ([""], [], "'' is no gate of a rollout: must be of errors, refusals, latency, answers, shapes"),
+        (["latncy"], [], "'latncy' is no gate of a rollout: \(allowed)"),
+        ([""], [], "'' is no gate of a rollout: \(allowed)"),
     ] as [([String], [Gate.Name], String?)])
 func namesOfGates(names: [String], gates: [Gate.Name], problem: String?) {
     do throws(GateNameError) {

@@ -115,7 +115,7 @@ private func labels(_ evidence: Double, isWorse: Bool = false, isFine: Bool = fa
     var bench = Bench { $0.gates = [.errors, .latency] }
     bench.answer(110, canary: retrained)
     #expect(bench.verdict == .succeed && bench.judge.gates.map(\.name) == [.errors, .latency])
-    #expect(bench.judge.evidenceMax == 300)
+    #expect(bench.judge.evidenceMax == 200)
     // What is a fault by itself stops it all the same.
     var faulty = Bench { $0.gates = [.errors] }
     faulty.answer(100, canary: behaviour { $0.constant = 0.3 })
@@ -188,11 +188,63 @@ func evidenceOfHarmOrItsAbsenceDecides(row: HarmRow) {
 }
 
 /// Labels that are worse need no difference of the answers, and what is accepted is not that.
-@Test func labelsAreJudgedInAnyCase() {
-    var bench = Bench { ($0.accepted, $0.gates) = ([.answers], [.errors]) }
+@Test func labelsAreJudgedUnlessOtherGatesAre() {
+    var bench = Bench { ($0.accepted, $0.gates) = ([.answers], [.errors, .labels]) }
     bench.harm.labels = labels(1e6, isWorse: true)
     bench.look()
-    #expect(bench.verdict == .fail("labels say so (evidence 1000000 : 1)"))
+    #expect(bench.verdict == .fail("labels say so (evidence 1000000 : 1)") && bench.judge.evidenceMax == 200)
+    // Smaller may be better: then labels are not to be judged, for good nor for bad.
+    for told in [labels(1e6, isWorse: true), labels(1, isFine: true)] {
+        var without = Bench { $0.gates.removeAll { $0 == .labels } }
+        without.harm.labels = told
+        without.answer(200, canary: retrained)
+        #expect(without.verdict.isWait && without.judge.evidenceMax == 500)
+        #expect(!without.judge.gates.contains { $0.name == .labels })
+    }
+}
+
+/// Labels around the bound: the history and the time for a decision know one wait of a step.
+@Test func aWaitThatIsInterruptedIsOneWait() {
+    var bench = Bench { ($0.decideSeconds, $0.stepCalls) = (1000, 100_000) }
+    bench.answer(200, canary: retrained)
+    #expect(bench.verdict.isWait)
+    for _ in 0..<4 {
+        bench.harm.labels = labels(1, isFine: true)
+        bench.look(after: 100 * second)
+        #expect(!bench.judge.isWaiting && !bench.verdict.isWait)
+        bench.harm.labels = labels(1)
+        bench.look(after: 100 * second)
+        #expect(bench.verdict.isWait)
+    }
+    bench.look(after: 220 * second)
+    #expect(bench.verdict.isFailure && bench.verdict.reason.hasPrefix("no decision came within 1000 s"))
+}
+
+/// What a wait is about may be any difference; that it is a fault takes the evidence of now.
+@Test func aWaitIsNoEvidence() {
+    var bench = Bench()
+    bench.answer(200, canary: retrained)
+    bench.live = Counts()
+    bench.judge.beginAnew(now: bench.now)
+    bench.look()
+    // The first answers of the live version that was loaded anew happen to be small.
+    bench.answer(10, live: behaviour { $0.constant = 0.001 }, canary: retrained)
+    #expect(bench.verdict.isWait, "\(bench.verdict)")
+}
+
+/// The time before the step began anew is not counted as waiting twice.
+@Test func whatWaitedAndBeganAnewHasItsTimeOnce() {
+    var bench = Bench { $0.stepCalls = 100_000 }
+    bench.answer(200, canary: retrained)
+    bench.look(after: 50_000 * second)
+    bench.live = Counts()
+    bench.judge.beginAnew(now: bench.now)
+    bench.look()
+    bench.judge.accept(now: bench.now)
+    bench.look(after: 1700 * second)
+    #expect(!bench.verdict.isFailure)
+    bench.look(after: 100 * second)
+    #expect(bench.verdict.isFailure && bench.verdict.reason.hasPrefix("nothing could be said within 1800 s"))
 }
 
 @Test func whatWaitsWaitsOnWhenTheLiveVersionIsLoadedAnew() {

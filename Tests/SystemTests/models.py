@@ -70,6 +70,14 @@ def scores(factor=1.0, shift=0.0):
                  WEIGHTS | {"f": np.float32([factor]), "b": np.float32([shift])})
 
 
+def labels(factor=1.0, shift=0.0):
+    """`scores`, and the place of a row's largest one: y FP32 [N, 4], label INT64 [N]."""
+    return graph(
+        [SCORE, node("Mul", "s", "f", "m"), node("Add", "m", "b", "y"), node("ArgMax", "y", "label", axis=1, keepdims=0)],
+        WEIGHTS | {"f": np.float32([factor]), "b": np.float32([shift])},
+        outputs=[tensor("y"), helper.make_tensor_value_info("label", TensorProto.INT64, [-1])])
+
+
 def slow(turns=24, width=1024):
     names = ["s", *(f"t{turn}" for turn in range(turns))]
     products = [node("MatMul", given, "in" if given == "s" else "same", product) for given, product in zip(names, names[1:])]

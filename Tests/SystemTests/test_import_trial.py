@@ -1,5 +1,6 @@
 """vencejo import tries what it imports: what serve would refuse does not get into a repository."""
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -96,17 +97,31 @@ def test_a_dry_run_tries(repository, tmp_path):
     assert list(repository.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_import_that_is_interrupted_leaves_nothing(repository, tmp_path, number):
-    """A runtime that never comes back stands for a model that takes long."""
+def test_what_no_server_loads_is_not_tried(repository):
+    (repository / "echo").mkdir()
+    (repository / "echo" / "model.yaml").write_text("engine: identity\n")
+    document = json.loads(do(FILE, "--repository", repository, "--name", "echo", "-o", "json"))
+    assert (document["tried"], document["version"]) == (False, 1)
+    assert document["notes"] == ["it was not tried: with \"engine: identity\" no server loads its file"]
+
+
+@pytest.mark.parametrize("number, options", [
+    (signal.SIGINT, []), (signal.SIGTERM, []), (signal.SIGHUP, []), (signal.SIGTERM, ["--dry-run"])])
+def test_an_import_that_is_interrupted_leaves_nothing(repository, tmp_path, number, options):
+    """A runtime that never comes back stands for a model that takes long. A dry run tries outside of the repository."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     hanging = tmp_path / "hanging.so"
     source = tmp_path / "hanging.c"
     source.write_text("#include <unistd.h>\n__attribute__((constructor)) static void hang(void) { for (;;) pause(); }\n")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", hanging, source], check=True)
-    process = subprocess.Popen([binary(), "import", FILE, "--repository", repository, "--onnxruntime", hanging],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert eventually(lambda: any(repository.glob(".import-*/*/1/model.onnx")))
+    process = subprocess.Popen(
+        [binary(), "import", FILE, "--repository", repository, "--onnxruntime", hanging, *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temporary)})
+    staging, other = (temporary, repository) if options else (repository, temporary)
+    assert eventually(lambda: any(staging.glob(".import-*/*/1/model.onnx")))
+    assert not any(other.glob(".import-*"))
     process.send_signal(number)
     out, error = process.communicate(timeout=60)
     assert (process.returncode, out) == (FAILED, "") and "interrupted: nothing was imported" in error
-    assert list(repository.iterdir()) == []
+    assert list(repository.iterdir()) == list(temporary.glob(".import-*")) == []

@@ -10,7 +10,7 @@ import pytest
 
 from calls import controls, states, swap
 from command_line import DONE, FAILED, UNDECIDED, USAGE, command
-from models import put, scores
+from models import labels, put
 from server import FIXTURES, PATIENCE
 from stubs import control, prediction, prediction_grpc
 from traffic import Load
@@ -86,8 +86,13 @@ def events(server, name="iris"):
     return controls(server).History(control.ControlRequest(model=name), timeout=PATIENCE).events
 
 
+# How long answers take depends on what else the machine does.
+GATES = ("errors", "refusals", "answers", "shapes", "labels")
+JUDGED = ("--gates", ",".join(GATES))
+
+
 def begin(server, version, name="iris", calls=100, **policy):
-    policy = control.RolloutPolicy(**{"percents": [50], "step_seconds": 1, "step_calls": calls} | policy)
+    policy = control.RolloutPolicy(**{"percents": [50], "step_seconds": 1, "step_calls": calls, "gates": GATES} | policy)
     return controls(server).Rollout(control.ControlRequest(model=name, version=version, policy=policy), timeout=PATIENCE)
 
 
@@ -100,15 +105,16 @@ def run(told):
 
 def test_a_retrained_model_waits_for_its_operator(iris, page):
     where = ("--endpoint", iris.control)
-    watched = ("rollout", "iris", "--version", "2", "--steps", "40,50", "--step-seconds", "1", "--step-calls", "100", "--watch")
+    watched = ("rollout", "iris", "--version", "2", "--steps", "40,50", "--step-seconds", "1", "--step-calls", "100", "--watch",
+               *JUDGED)
     with Callers(iris) as callers:
         code, out, error = command(*watched, *where)
-        accept = f"vencejo rollout iris --accept answers --endpoint {iris.control}"
+        accept = f"vencejo rollout iris --version 2 --accept answers --endpoint {iris.control}"
         assert code == UNDECIDED and accept in out and accept in error, (code, out, error)
         assert f"vencejo promote iris --endpoint {iris.control}" in out and "waits for a decision: its answers are" in out
         last = events(iris)[-1]
         assert (last.verb, last.author, last.version) == ("rollout", "vencejo", 2)
-        assert "distributed otherwise" in last.reason and "--accept answers" in last.steps[0]
+        assert "distributed otherwise" in last.reason and "--version 2 --accept answers" in last.steps[0]
         code, out, _ = command("ps", "iris", *where)
         assert code == DONE and accept in out and "without a decision it is taken back at" in out
         found = json.loads(command("ps", "iris", "-o", "json", *where)[1])["models"][0]["rollout"]
@@ -130,7 +136,7 @@ def test_a_retrained_model_waits_for_its_operator(iris, page):
 
 def test_programs_are_told_what_to_run(iris):
     with Callers(iris):
-        code, out, _ = command("rollout", "iris", "--version", "2", "--steps", "50", "--watch", "-o", "json",
+        code, out, _ = command("rollout", "iris", "--version", "2", "--steps", "50", "--watch", "-o", "json", *JUDGED,
                                "--endpoint", iris.control)
         assert code == UNDECIDED
         lines = [json.loads(line) for line in out[out.index("\n}\n") + 3:].splitlines()]
@@ -138,14 +144,14 @@ def test_programs_are_told_what_to_run(iris):
         assert [line["waiting"] for line in lines] == [False] * (len(lines) - 1) + [True]
         assert run(lines[-1]["run"]["abort"])[0] == DONE and rollout_of(iris) is None
         # Accepted beforehand, or not judged, it goes through.
-        for options in ("--accept", "answers"), ("--gates", "errors,refusals,latency,shapes"):
+        for options in ("--accept", "answers", *JUDGED), ("--gates", "errors,refusals,shapes"):
             code, out, _ = command("rollout", "iris", "--version", "2", "--steps", "50", "--step-seconds", "1",
                                    "--step-calls", "100", "--watch", *options, "--endpoint", iris.control)
             assert code == DONE and "promote by vencejo" in out, out
             assert command("rollback", "iris", "--endpoint", iris.control)[0] == DONE
         # Without a decision it is taken back.
         code, _, _ = command("rollout", "iris", "--version", "2", "--steps", "50", "--step-seconds", "1", "--decide-within",
-                             "1", "--watch", "--endpoint", iris.control)
+                             "1", "--watch", *JUDGED, "--endpoint", iris.control)
         assert code == UNDECIDED and eventually(lambda: rollout_of(iris) is None)
     assert "no decision came within 1 s" in events(iris)[-1].reason
 
@@ -165,7 +171,10 @@ def test_golden_cases_decide_without_an_operator(iris, repository):
     shutil.copytree(FIXTURES / "retrained" / "2", place)
     (place / "golden" / "all").mkdir(parents=True)
     np.save(place / "golden" / "all" / "input.X.npy", ROWS)
-    np.save(place / "golden" / "all" / "output.probabilities.npy", np.float32(FACTS["probabilities"]["2"]))
+    probabilities = np.float32(FACTS["probabilities"]["2"])
+    np.save(place / "golden" / "all" / "output.probabilities.npy", probabilities)
+    # A case that named no label would not say that labels are right.
+    np.save(place / "golden" / "all" / "output.label.npy", probabilities.argmax(axis=1).astype(np.int64))
     controls(iris).Load(control.ControlRequest(model="iris", version=4), timeout=PATIENCE)
     begin(iris, 4)
     with Callers(iris):
@@ -175,9 +184,9 @@ def test_golden_cases_decide_without_an_operator(iris, repository):
 
 
 def test_a_shadow_decides_without_an_operator(serve_repository, repository):
-    put(repository, "scores", 1, scores())
+    put(repository, "scores", 1, labels())
     # Other numbers, the same decisions.
-    put(repository, "scores", 2, scores(2, 1.5))
+    put(repository, "scores", 2, labels(2, 1.5))
     server = serve_repository()
     swap(controls(server), ("scores", 1))
     controls(server).Shadow(control.ControlRequest(model="scores", version=2, percent=100), timeout=PATIENCE)

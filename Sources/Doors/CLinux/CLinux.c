@@ -41,6 +41,11 @@ int vencejo_epoll_wait(int epoll, struct epoll_event *events, int events_max, lo
 
 void vencejo_sleep_exactly(void) { prctl(PR_SET_TIMERSLACK, 1); }
 
+int vencejo_ignores(int number) {
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 void vencejo_trim(void) { malloc_trim(0); }
 
 void vencejo_give_way(void) {

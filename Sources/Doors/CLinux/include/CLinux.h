@@ -33,6 +33,9 @@ int vencejo_spawn(
 /// The kernel looks for this process first when memory runs out.
 void vencejo_die_first(void);
 
+/// Whether the process was started with this signal ignored, as nohup(1) does with SIGHUP. 0 or 1.
+int vencejo_ignores(int number);
+
 // Gives pages that the allocator keeps back to the system.
 void vencejo_trim(void);
 
