@@ -117,7 +117,9 @@ def test_an_import_that_is_interrupted_leaves_nothing(repository, tmp_path, numb
     subprocess.run(["cc", "-shared", "-fPIC", "-o", hanging, source], check=True)
     process = subprocess.Popen(
         [binary(), "import", FILE, "--repository", repository, "--onnxruntime", hanging, *options],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temporary)})
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temporary)},
+        # Under nohup it would be ignored, and stay so.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     staging, other = (temporary, repository) if options else (repository, temporary)
     assert eventually(lambda: any(staging.glob(".import-*/*/1/model.onnx")))
     assert not any(other.glob(".import-*"))
