@@ -117,7 +117,10 @@ public final class Gauges {
             (epoch, drained) = (catalog.epoch, draining.count)
             show(catalog, draining, now)
         }
-        showQueues(catalog.entries.flatMap { $0.standings.compactMap(\.version) } + (draining ?? []))
+        for version in draining ?? [] { showQueue(version, beside: draining) }
+        for entry in catalog.entries {
+            for standing in entry.standings { standing.version.map { showQueue($0, beside: draining) } }
+        }
         if let names = control.waitingUnlessBusy { showWaiting(names, now) }
     }
 
@@ -133,16 +136,14 @@ public final class Gauges {
         }
     }
 
-    /// A number that was loaded anew stands for two versions while calls of the old one end.
-    private func showQueues(_ versions: [Version<Servable>]) {
-        var depths: [String: Int] = [:]
-        for version in versions {
-            depths["\(version.name.text) \(version.number)", default: 0] += version.model.callsWaiting
+    /// A number that was loaded anew stands for two versions while calls of the old one end. Allocates nothing.
+    private func showQueue(_ version: Version<Servable>, beside draining: [Version<Servable>]?) {
+        guard let shown = versions["\(version.name.text) \(version.number)"] else { return }
+        var calls = version.model.callsWaiting
+        for other in draining ?? [] where other !== version && other.number == version.number {
+            if other.name == version.name { calls += other.model.callsWaiting }
         }
-        for (name, calls) in depths {
-            guard let shown = self.versions[name] else { continue }
-            recorder.set(.queueDepth, row: shown.row.number, Double(calls))
-        }
+        recorder.set(.queueDepth, row: shown.row.number, Double(calls))
     }
 
     private func show(_ catalog: Catalog<Servable>, _ draining: [Version<Servable>], _ now: Int64) {
