@@ -31,7 +31,7 @@ serve: build $(venv)/ready ## Serve the sample models on 127.0.0.1:8001
 	exec .build/release/vencejo serve --repository $(fixtures)/models --control 127.0.0.1:8002 --state .build/state.json
 
 # Builds go side by side, because each by itself leaves a core idle half of the time. The tests of the server come after them: its
-# loader threads give way to other processes (SCHED_IDLE), and beside a compiler they would not get their turn.
+# loader threads give way to other processes (nice 19), and beside a compiler they would hardly get their turn.
 test: monitors ## Run all tests
 	@$(MAKE) --jobs=3 build-agents build build-tests $(venv)/ready
 	@$(MAKE) --old-file=build --old-file=build-agents --old-file=build-tests generated swift-tests system-tests

@@ -94,8 +94,8 @@ public enum Thread {
         public func detach() { pthread_detach(thread) }
     }
 
-    /// The calling thread gives way to every other of this process at once. It may be given no time at all as long as they
-    /// want the core: who must not starve it has to rest.
+    /// The calling thread gives way to every other of this process at once. It gets 1.5 % of a core that they want: a thread that must
+    /// not starve it has to rest.
     public static func giveWay() { vencejo_give_way() }
 
     /// The calling thread wants no core for so long.

@@ -45,6 +45,7 @@ struct ImportCommand: ParsableCommand {
 
     func run() throws {
         let interruption = try Interruption()
+        defer { interruption.settle() }
         let source = try ImportSource(path)
         let target = try orFail { () throws(RepositoryError) in try Repository(path: repository) }
         let result = try place(source, in: target, interruption)

@@ -85,7 +85,10 @@ struct ImportTrial {
         } catch {
             throw LoadError(sentence: error.description, log: error.description)
         }
-        guard let folder = found else { preconditionFailure("what was staged is not there") }
+        guard let folder = found else {
+            let sentence = "the folder in which it was to be tried is gone: import it again"
+            throw LoadError(sentence: sentence, log: "\(staged.path) holds no \(staged.model)")
+        }
         let plan = VersionLoader.forPlans(of: repository).plan(folder)
         if let failure = plan.failure { throw LoadError(sentence: failure, log: failure) }
         // With "engine: identity" no server opens the file.
@@ -141,15 +144,21 @@ final class Interruption: Sendable {
         do throws(SystemError) {
             try Reactor.Thread.start("signals") { [staged] in
                 Signals.next()
-                // A version that is in its place already stays, and the command says so.
-                guard staged.withLock({ $0?.discard() ?? true }) else { return }
-                Vencejo.complain("interrupted: nothing was imported")
-                Foundation._exit(Failure.Code.failed.rawValue)
+                staged.withLock {
+                    // A version that is in its place already stays, and the command says so.
+                    guard $0?.discard() ?? true else { return }
+                    Vencejo.complain("interrupted: nothing was imported")
+                    // Under the lock: the command does not report a failure that comes of this (`settle`).
+                    Foundation._exit(Failure.Code.failed.rawValue)
+                }
             }.detach()
         } catch {
             throw Failure(code: .failed, sentence: "no thread: \(error)")
         }
     }
+
+    /// Does not return if an interruption is under way.
+    func settle() { staged.withLock { _ in } }
 
     func guarding(
         _ stage: () throws(RepositoryError) -> StagedVersion

@@ -92,6 +92,32 @@ def test_a_trial_that_hangs_holds_up_nobody(bad, repository):
         hanging.result()
 
 
+def scheduling(process):
+    """Of each thread its name, policy (sched(7)) and nice value (proc(5), stat)."""
+    found = []
+    for task in pathlib.Path(f"/proc/{process}/task").iterdir():
+        name, rest = (task / "stat").read_text().split("(", 1)[1].rsplit(") ", 1)
+        fields = rest.split()
+        found.append((name, int(fields[38]), int(fields[16])))
+    return found
+
+
+def test_threads_that_give_way_are_never_idle(bad, repository):
+    """A thread of SCHED_IDLE that holds a kernel lock keeps it for minutes on a full machine, from other processes too."""
+    normal, batch = 0, 3
+    server = bad("--probe-seconds", "100")
+    put(repository, "left", 3, note="hang-here")
+    pending = controls(server).Load.future(control.ControlRequest(model="left", version=3), timeout=PATIENCE)
+    trial, = eventually(lambda: children(server))
+    # It gives way as soon as it runs our code.
+    assert eventually(lambda: all(found[1:] == (batch, 19) for found in scheduling(trial)))
+    threads = scheduling(server.process.pid)
+    assert all((policy, nice) in ((normal, 0), (batch, 19)) for _, policy, nice in threads), threads
+    assert {name for name, _, nice in threads if nice} >= {"control", "freeing", "loader", "executor-0"}, threads
+    assert ("shard-0", normal, 0) in threads
+    pending.cancel()
+
+
 def test_a_trial_ends_with_its_server(bad, repository):
     server = bad()
     put(repository, "left", 3, note="hang-here")

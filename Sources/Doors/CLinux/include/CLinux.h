@@ -18,8 +18,9 @@ int vencejo_accept(int listener);
 /// The calling thread's name, as top and gdb show it; at most 15 bytes are kept.
 void vencejo_name_thread(const char *name);
 
-/// The calling thread runs when nobody else in its control group wants the core, and is put aside at once when somebody does
-/// (SCHED_IDLE, sched(7)); the same holds for what it reads from disks (the idle class of ioprio_set(2)).
+/// The calling thread gets 1.5 % of a core that others want, and is put aside within 0.1 ms (nice 19, SCHED_BATCH, sched(7)); what it
+/// reads from disks comes last (the idle class of ioprio_set(2)). Not SCHED_IDLE: on a full machine a thread of that class that
+/// holds a kernel lock gets no time to release it, and every start of the same program waits for that of its file's mappings.
 void vencejo_give_way(void);
 
 /// pipe2 with O_CLOEXEC.
