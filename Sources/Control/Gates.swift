@@ -174,17 +174,12 @@ extension [Gate] {
 
 extension Facts {
     /// Runs it. `rehearsed`: what its answers to inputs of ours are; `nil`: nobody asked. `runs`: how many are measured.
-    init(
-        _ servable: Servable, _ configuration: ModelConfiguration, golden: [GoldenResult], rehearsed: Rehearsed?,
-        runs: Int
-    ) {
+    init(_ servable: Servable, golden: [GoldenResult], rehearsed: Rehearsed?, runs: Int) {
         self.golden = golden
         isFinite = rehearsed?.isFinite
         refusal = rehearsed?.refusal
-        // Who waits for a core that others have is not slow: where one thread does the work its own time is counted.
-        let isAlone = (configuration.intraOpThreads ?? 1) == 1 && (configuration.interOpThreads ?? 1) == 1
         var rehearsal = Rehearsal(servable)
-        let times = rehearsal.times(runs: runs) { isAlone ? Thread.processorNanoseconds() : Clock.now() }
+        let times = rehearsal.times(runs: runs)
         self.runs = times.count
         guard !times.isEmpty else { return }
         p50Nanoseconds = times[(times.count - 1) / 2]

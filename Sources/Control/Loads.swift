@@ -23,13 +23,13 @@ extension ModelControl {
                 return try loadAnew(plan, number, because: change, isForced: isForced, signed)
             }
             let hint = isShadow && standing.slot != .shadow ? "; \"vencejo shadow\" moves it to the shadow" : ""
-            return unchanged("version \(number) of model '\(model)' is loaded already" + hint)
+            return unchanged(["version \(number) of model '\(model)' is loaded already" + hint])
         }
         return try loadBeside(plan, number, isShadow: isShadow, signed, isByItself: isByItself)
     }
 
     /// Nothing was done; why.
-    func unchanged(_ steps: String...) -> Outcome {
+    func unchanged(_ steps: [String]) -> Outcome {
         Outcome(
             epoch: directory.catalog.epoch, spreadNanoseconds: 0, decision: Decision(changes: [], steps: steps))
     }
@@ -59,10 +59,7 @@ extension ModelControl {
             commit(state)
             return nil
         }
-        if let done {
-            return Outcome(
-                epoch: directory.catalog.epoch, spreadNanoseconds: 0, decision: Decision(changes: [], steps: done))
-        }
+        if let done { return unchanged(done) }
         if !isByItself { attempts.lift(Attempts.Key(model: model, version: number)) }
         var decision = Decision(changes: [], steps: [])
         func arrive(_ state: inout State, _ loaded: LoadedVersion) throws(OrderError) -> Commit {

@@ -32,7 +32,7 @@ struct Rehearsal: ~Copyable {
 
     private var isLong: Bool { Clock.now() - began > Self.nanosecondsMax }
 
-    /// Loaders give way, and while one waits for a core no time of the model passes.
+    /// Loaders and trials give way, and while one waits for a core no time of the model passes.
     private var costClock: Int64 { servable.settings.isOneThread ? Thread.processorNanoseconds() : Clock.now() }
 
     /// What one row costs. The first run pays for what is done once.
@@ -66,9 +66,9 @@ struct Rehearsal: ~Copyable {
         return (isAny, refusal)
     }
 
-    /// What single runs take, ascending, in nanoseconds; at most `runs` of them, fewer of a model that takes long. Measured
-    /// with `clock`. Empty: it takes no inputs of ours.
-    mutating func times(runs: Int, clock: () -> Int64) -> [Int64] {
+    /// What single runs cost, ascending, in nanoseconds; at most `runs` of them, fewer of a model that takes long. Empty: it takes no
+    /// inputs of ours.
+    mutating func times(runs: Int) -> [Int64] {
         guard servable.engine.isMeasured, runs > 0 else { return [] }
         var times: [Int64] = []
         let began = Clock.now()
@@ -77,9 +77,9 @@ struct Rehearsal: ~Copyable {
             let work = try work(scale: 1)
             try servable.engine.run(work, in: &arena) { (_, _) in }
             while times.count < runs, times.count < 3 || Clock.now() - began < Self.timesNanosecondsMax {
-                let before = clock()
+                let before = costClock
                 try servable.engine.run(work, in: &arena) { (_, _) in }
-                times.append(clock() - before)
+                times.append(costClock - before)
             }
         } catch {}
         return times.sorted()

@@ -234,11 +234,6 @@ public final class ModelControl: Sendable {
         attempts.next(Attempts.Key(model: model, version: version))
     }
 
-    /// `nil`: nothing is known of it.
-    func state(_ model: String, _ version: Int64) -> VersionState? {
-        directory.catalog.entry(named: model)?.standing(version)?.state
-    }
-
     /// Every model of which something is loaded, or on its way, or failed; by name.
     var listed: [Entry<Servable>] { directory.catalog.entries }
 

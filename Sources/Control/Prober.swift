@@ -154,7 +154,7 @@ extension VersionLoader {
             report.outputs = servable.engine.signature.outputs.map(ProbeReport.Tensor.init)
             report.batching = ProbeReport.Batching(servable.equivalence)
             report.facts = Facts(
-                servable, plan.configuration, golden: repository.golden(plan, version, of: servable),
+                servable, golden: repository.golden(plan, version, of: servable),
                 rehearsed: servable.rehearsed, runs: Prober.runs)
             report.facts.memoryBytes = max(0, report.peakBytesAfter - report.peakBytesBefore)
         } catch {

@@ -74,8 +74,9 @@ extension ModelControl {
             return state.loads
         }
         if signed.isDryRun {
-            return unchanged(
-                "version \(number) of model '\(model)' is loaded anew, because \(change), if it passes its gates")
+            return unchanged([
+                "version \(number) of model '\(model)' is loaded anew, because \(change), if it passes its gates"
+            ])
         }
         attempts.lift(Attempts.Key(model: model, version: number))
         var decision = Decision(changes: [], steps: [])

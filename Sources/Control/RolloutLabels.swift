@@ -13,30 +13,15 @@ struct RolloutLabels: Sendable {
     let number: UInt16
     private var experiment: Experiment
     /// Each step begins one, and so does time, so that old answers are known as such. Labels of those before may still come.
-    private var periods: [Period] = []
-    /// How many there were; the numbers of periods go round.
-    private var opened = 0
+    private var joined: JoinPeriods
     private var lookedNanoseconds: Int64 = 0
     /// Labels that came and are not allowed. To leave them out selects by the outcome, so the others are not to be trusted.
     private var refused = 0
 
-    private struct Period: Sendable {
-        let number: UInt8
-        let shares: [Int]
-        let began: Int64
-        var ended: Int64?
-        /// Labels come too late from now on.
-        var isExpired = false
-        /// As of the last look, by arm.
-        var read: [Totals]
-    }
-
     /// What labels may be. Others are unknown and not refused: callers were not told of the rollout.
     static let allowed = 0.0...1.0
     /// A label that comes later is unknown.
-    static let joinNanoseconds: Int64 = 86_400 * 1_000_000_000
-    /// So that all periods that wait for labels have a number.
-    static let periodNanoseconds = joinNanoseconds / 200
+    static let joinSeconds = 86_400
     /// A difference of means that matters: two of a hundred labels.
     private static let margin = 0.02
     /// Labels of each version before anything is said.
@@ -53,43 +38,32 @@ struct RolloutLabels: Sendable {
         (policy.rewardMin, policy.rewardMax) = (Self.allowed.lowerBound, Self.allowed.upperBound)
         policy.smallestEffect = Self.margin
         experiment = Experiment(policy)
-        open(policy.shares, exposures, now: now)
+        joined = JoinPeriods(number, joinSeconds: Self.joinSeconds)
+        joined.open(policy.shares, exposures, now: now)
     }
 
     /// How the calls of now are joined. Keys go by the rollout's own salt, as they would without labels.
     var joining: Split.Experiment {
-        Split.Experiment(number: number, period: periods.last?.number ?? 0, isByKey: true)
+        Split.Experiment(number: number, period: joined.current, isByKey: true)
     }
 
     private static func shares(_ arms: [Int64], canary: Int64, percent: Int) -> [Int] {
         arms.map { $0 == canary ? percent : 100 - percent }
     }
 
-    private mutating func open(_ shares: [Int], _ exposures: Exposures, now: Int64) {
-        if let last = periods.indices.last { periods[last].ended = now }
-        // Steps and live versions that are loaded anew may use up the numbers: the oldest period gives up its own.
-        if periods.count == Exposures.periodsMax { exposures.expire(number, period: periods.removeFirst().number) }
-        let period = UInt8(opened % Exposures.periodsMax)
-        opened += 1
-        periods.append(
-            Period(
-                number: period, shares: shares, began: now,
-                read: shares.indices.map { exposures.totals(number, period: period, arm: $0) }))
-    }
-
     /// From now on the canary has this share, and of each key the first answer counts again.
     mutating func step(canary: Int64, percent: Int, _ exposures: Exposures, now: Int64) {
         exposures.forgetKeys(number)
-        open(Self.shares(experiment.policy.arms, canary: canary, percent: percent), exposures, now: now)
+        joined.open(Self.shares(experiment.policy.arms, canary: canary, percent: percent), exposures, now: now)
     }
 
     /// The live version was loaded anew: what callers told of it before, or will tell, is of another one.
     mutating func beginAnew(_ exposures: Exposures, now: Int64) {
-        let shares = periods.last?.shares ?? experiment.policy.shares
         exposures.forgetAnswers(number)
-        periods = []
+        let shares = joined.periods.last?.shares ?? experiment.policy.shares
+        joined.removeAll()
         experiment = Experiment(experiment.policy)
-        open(shares, exposures, now: now)
+        joined.open(shares, exposures, now: now)
     }
 
     /// Adds up what came since the last time, once a second. - Returns: whether another period begins, so that `joining` changed.
@@ -98,28 +72,16 @@ struct RolloutLabels: Sendable {
         guard now - lookedNanoseconds >= Self.lookNanoseconds else { return false }
         lookedNanoseconds = now
         refused = exposures.losses(number).refusedRewards
-        for index in periods.indices { settle(index, exposures) }
-        periods.removeAll(where: \.isExpired)
-        for index in periods.indices {
-            guard let ended = periods[index].ended, now - ended >= Self.joinNanoseconds else { continue }
-            // What was told until now is added up at the next look.
-            exposures.expire(number, period: periods[index].number)
-            periods[index].isExpired = true
+        for index in joined.periods.indices {
+            experiment.note(
+                joined.since(index, exposures).map {
+                    Experiment.Settled(count: $0.rewarded, sum: $0.sum, squares: $0.squares)
+                }, shares: joined.periods[index].shares)
         }
-        guard let last = periods.last, now - last.began >= Self.periodNanoseconds else { return false }
-        open(last.shares, exposures, now: now)
+        joined.expire(exposures, now: now)
+        guard joined.isDue(now: now), let last = joined.periods.last else { return false }
+        joined.open(last.shares, exposures, now: now)
         return true
-    }
-
-    private mutating func settle(_ index: Int, _ exposures: Exposures) {
-        let period = periods[index]
-        let totals = period.read.indices.map { exposures.totals(number, period: period.number, arm: $0) }
-        periods[index].read = totals
-        experiment.note(
-            zip(totals, period.read).map { (totals, read) in
-                let since = totals - read
-                return Experiment.Settled(count: since.rewarded, sum: since.sum, squares: since.squares)
-            }, shares: period.shares)
     }
 
     /// `nil`: no labels came, or only of one version.

@@ -207,7 +207,7 @@ public struct VersionLoader: Sendable {
         let facts =
             check.tried?.facts
             ?? Facts(
-                servable, configuration, golden: repository.golden(plan, number, of: servable),
+                servable, golden: repository.golden(plan, number, of: servable),
                 rehearsed: rehearsed,
                 runs: configuration.latencyBudgetMilliseconds == nil || isStart ? 0 : Prober.runs)
         if facts.golden.allSatisfy({ $0.difference == nil }) {

@@ -42,7 +42,7 @@ public struct RolloutPolicy: Sendable, Equatable {
         decideSeconds % 3600 == 0 ? "\(decideSeconds / 3600) h" : "\(decideSeconds) s"
     }
 
-    /// What is wrong with it, for the operator who gave it.
+    /// What is wrong with it, for its operator.
     public var problem: String? {
         if percents.isEmpty { return "no step is named: give shares in percent, as 5,25,50" }
         for percent in percents where !(1...99 ~= percent) {

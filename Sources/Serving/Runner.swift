@@ -18,6 +18,8 @@ struct Runner: ~Copyable {
     /// When the last batch was put together, and when its model had run.
     private var gathered: Int64 = 0
     private var ran: Int64 = 0
+    /// The latter on the clock of costs.
+    private var ranCost: Int64 = 0
     /// Positions of the jobs that somebody still waits for.
     private var ready: [Int] = []
     /// Its thread gets what others leave. While it waits for a core no time of the model passes: or a short model that once came to
@@ -101,14 +103,16 @@ struct Runner: ~Copyable {
     /// The refusals were told.
     mutating func forgetRefusals() { refusals.removeAll(keepingCapacity: true) }
 
-    /// A clock on which runs of a model cost what they cost; the shards' own is looked at without a system call.
-    private func costClock(_ servable: Servable) -> Int64 {
-        givesWay && servable.settings.isOneThread ? Thread.processorNanoseconds() : Clock.now()
+    /// On the clock on which a model's runs cost what they cost: `now`, the shards' own, takes no system call.
+    private func cost(_ servable: Servable, at now: Int64) -> Int64 {
+        hasOwnClock(servable) ? Thread.processorNanoseconds() : now
     }
+
+    private func hasOwnClock(_ servable: Servable) -> Bool { givesWay && servable.settings.isOneThread }
 
     private mutating func alone(_ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64) {
         var began = began
-        var costBegan = givesWay ? costClock(servable) : began
+        var costBegan = cost(servable, at: began)
         var (answered, rows, spent) = (0, 0, Int64(0))
         var (alike, alikeRows) = (0, 0)
         for index in range {
@@ -130,14 +134,14 @@ struct Runner: ~Copyable {
                 let now = Clock.now()
                 jobs[position].result.ranUntil = now
                 spent += now - began
-                let costNow = givesWay ? costClock(servable) : now
+                let costNow = cost(servable, at: now)
                 servable.record(jobs[position].work, nanoseconds: costNow - costBegan)
                 (began, costBegan) = (now, costNow)
             } catch {
                 // What fails early says nothing of what a run takes.
                 jobs[position].result.outcome = refused(.run(error))
                 began = Clock.now()
-                costBegan = givesWay ? costClock(servable) : began
+                costBegan = cost(servable, at: began)
                 jobs[position].result.ranUntil = began
             }
         }
@@ -163,7 +167,7 @@ struct Runner: ~Copyable {
     private mutating func together(
         _ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64
     ) -> Bool {
-        let costBegan = givesWay ? costClock(servable) : began
+        let costBegan = cost(servable, at: began)
         let done = batch(&jobs, range, servable) { (job, outputs, rows, _) throws(ScatterError) in
             do throws(ArenaFull) {
                 job.result.outcome = .outputs(try outputs.next(rows, in: &job.exchange.arena))
@@ -175,7 +179,7 @@ struct Runner: ~Copyable {
         guard case .done(let rows) = done else { return false }
         // To deal out what came is a part of answering.
         let now = ran
-        servable.costs.record(rows: rows, nanoseconds: (givesWay ? costClock(servable) : now) - costBegan)
+        servable.costs.record(rows: rows, nanoseconds: ranCost - costBegan)
         servable.statistics.ran(
             calls: range.count, rows: rows, runs: 1, nanoseconds: (now - began) * Int64(range.count), at: now)
         tally.countBatch(calls: range.count)
@@ -193,7 +197,7 @@ struct Runner: ~Copyable {
     private mutating func both(_ jobs: inout [Job], _ range: Range<Int>, _ servable: Servable, began: Int64) {
         alone(&jobs, range, servable, began: began)
         for index in range { guard case .outputs = jobs[ready[index]].result.outcome else { return } }
-        let again = costClock(servable)
+        let again = cost(servable, at: Clock.now())
         var agrees = true
         let bounds = servable.equivalence.bounds
         let done = batch(&jobs, range, servable) { (job, outputs, rows, arena) throws(ScatterError) in
@@ -207,7 +211,8 @@ struct Runner: ~Copyable {
         }
         switch done {
         case .impossible: return
-        case .done(let rows) where agrees: servable.costs.record(rows: rows, nanoseconds: costClock(servable) - again)
+        case .done(let rows) where agrees:
+            servable.costs.record(rows: rows, nanoseconds: cost(servable, at: Clock.now()) - again)
         case .done, .wrong:
             recorder.count(.batchDisagreements, row: Int(servable.row))
             guard servable.equivalence.withdraw() else { return }
@@ -235,9 +240,11 @@ struct Runner: ~Copyable {
         }
         var result = BatchResult.done(rows: rows)
         gathered = Clock.now()
+        let hasOwnClock = hasOwnClock(servable)
         do throws(RunError) {
             try servable.engine.run(work, in: &arena) { (outputs, arena) in
                 ran = Clock.now()
+                ranCost = hasOwnClock ? Thread.processorNanoseconds() : ran
                 do throws(ScatterError) {
                     var outputs = try Scattering(outputs, rows: rows, in: &arena)
                     for index in range {
