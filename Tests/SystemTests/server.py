@@ -3,6 +3,7 @@
 VENCEJO_BIN          the binary, default .build/release/vencejo
 VENCEJO_ONNXRUNTIME  the runtime's shared library, default the one inside Python's onnxruntime package
 """
+import contextlib
 import os
 import pathlib
 import queue
@@ -31,6 +32,20 @@ def binary():
 def runtime():
     found = sorted((pathlib.Path(onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so.*"))
     return os.environ.get("VENCEJO_ONNXRUNTIME") or str(found[-1])
+
+
+def threads(process):
+    """Where the threads of a process and of its children wait in the kernel, for a failure that comes once in thousands."""
+    found = []
+    children = pathlib.Path(f"/proc/{process}/task/{process}/children")
+    for each in [process, *(children.read_text().split() if children.exists() else [])]:
+        for task in sorted(pathlib.Path(f"/proc/{each}/task").glob("*")):
+            texts = []
+            for name in "comm", "stat", "wchan", "syscall", "stack":
+                with contextlib.suppress(OSError):
+                    texts.append(f"{name}: {(task / name).read_text().strip()}")
+            found.append("\n  ".join([f"{each}/{task.name}", *texts]))
+    return "\n".join(found)
 
 
 class Server:
@@ -76,8 +91,16 @@ class Server:
         # Loads are over: a model that failed keeps the server from being ready, and is some tests' business.
         watch = health_pb2_grpc.HealthStub(self.channel()).Watch(
             health_pb2.HealthCheckRequest(service="startup"), timeout=PATIENCE, wait_for_ready=True)
-        assert any(answer.status == SERVING for answer in watch)
-        watch.cancel()
+        told = []
+        try:
+            for answer in watch:
+                told.append(answer.status)
+                if answer.status == SERVING:
+                    return watch.cancel()
+        except grpc.RpcError as error:
+            raise AssertionError(f"not started; health said {told}, then {error.code()}\n{threads(self.process.pid)}\n"
+                                 f"{self.log()}") from error
+        raise AssertionError(f"health said {told} and ended:\n{self.log()}")
 
     def channel(self, address=None, credentials=None, **options):
         settings = [(key.replace("__", "."), value) for key, value in options.items()]

@@ -19,8 +19,9 @@ int vencejo_accept(int listener);
 void vencejo_name_thread(const char *name);
 
 /// The calling thread gets 1.5 % of a core that others want, and is put aside within 0.1 ms (nice 19, SCHED_BATCH, sched(7)); what it
-/// reads from disks comes last (the idle class of ioprio_set(2)). Not SCHED_IDLE: on a full machine a thread of that class that
-/// holds a kernel lock gets no time to release it, and every start of the same program waits for that of its file's mappings.
+/// reads from disks comes late (the lowest best effort of ioprio_set(2)). Not SCHED_IDLE: on a full machine a thread of that class that
+/// holds a kernel lock gets no time to release it, and every start of the same program waits for that of its file's mappings. Nor the idle
+/// class of disks, in which each request of a busy disk can wait for 10 s (mq-deadline's prio_aging_expire).
 void vencejo_give_way(void);
 
 /// pipe2 with O_CLOEXEC.
