@@ -1,5 +1,6 @@
 import Cryptography
 import Memory
+import TestSupport
 import Testing
 
 /// FIPS 180-4 / NIST's example values, and lengths on both sides of the block's 64 bytes (from sha256sum).
@@ -45,4 +46,33 @@ private func digest(_ bytes: [UInt8], piece: Int) -> Digest {
     #expect(Set([one, SHA256.digest(of: ByteView("abc")), SHA256.digest(of: ByteView(""))]).count == 2)
     #expect(one.bytes.count == Digest.byteCount && one.bytes.prefix(3) == [0xba, 0x78, 0x16])
     #expect("\(one)" == one.hex && one.hex.count == 64)
+}
+
+@Test(arguments: [0, 1, 55, 56, 63, 64, 65, 200, 10_000]) func spansAndViewsAreAlike(count: Int) {
+    let bytes = pattern(count)
+    var state = SHA256()
+    state.update(bytes[..<(count / 3)])
+    state.update(bytes[(count / 3)...])
+    let digest = SHA256.digest(of: bytes)
+    #expect(state.finish() == digest)
+    let owned = OwnedBytes(bytes)
+    withExtendedLifetime(owned) { #expect(SHA256.digest(of: owned.view) == digest) }
+}
+
+@Test func digestsAreBytes() throws {
+    let digest = SHA256.digest(of: pattern(3))
+    var bytes: [UInt8] = [7]
+    digest.append(to: &bytes)
+    #expect(bytes == [7] + digest.bytes)
+    let length = digest.withBytes { $0.byteCount }
+    #expect(length == Digest.byteCount)
+    // A digest of a digest, as trees have it.
+    #expect(digest.withBytes { SHA256.digest(of: $0) } == SHA256.digest(of: digest.bytes))
+    #expect(Digest(bytes: digest.bytes) == digest)
+    for count in [0, 31, 33] { #expect(Digest(bytes: pattern(count)) == nil) }
+    for index in 0..<Digest.byteCount {
+        var other = digest.bytes
+        other[index] ^= 1
+        #expect(try #require(Digest(bytes: other)) != digest, "byte \(index)")
+    }
 }
