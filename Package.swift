@@ -88,7 +88,7 @@ let package = Package(
             name: "CRevision", path: "Sources/Doors/CRevision",
             cSettings: [.define("VENCEJO_REVISION", to: "\"\(revision)\"")]),
         // 1 ground
-        ground("Memory"), ground("Tensors", ["Memory"]), ground("Protobuf", ["Memory"]),
+        ground("Memory"), ground("Tensors", ["Memory"]), ground("Protobuf", ["Memory"]), ground("JSON", ["Memory"]),
         ground("Cryptography", ["Memory", "CCrypto"]),
         // 2 rooms
         room("Reactor", door: "CLinux"), room("TLS", door: "CSSL"), room("HTTP2", door: "CNghttp2"),
@@ -143,6 +143,7 @@ let package = Package(
             name: "StructuredLogTests",
             dependencies: ["StructuredLog", .product(name: "Logging", package: "swift-log")], swiftSettings: strict),
         tests("Identity", ["Memory", "Tensors"]),
+        tests("JSON", ["Memory"]),
         tests("ONNX", ["Memory", "Tensors"]),
         tests("Serving", ground + rooms), tests("Control", ground + rooms + ["Serving"]),
         tests("Bench", ["Memory", "Tensors", "GRPC", "PredictionAPI", "OpenInference"]),
