@@ -97,6 +97,8 @@ let package = Package(
         room("Experiments", optimized),
         room("ServerMetrics", door: "CRevision", optimized), room("Spans"), room("Identity"),
         room("ONNX", door: "COnnxRuntime"),
+        //   Opens files of its own, and no door.
+        ground("Keyrings", ["Memory", "JSON", "Cryptography"]),
         // 3 corridor
         //   Control loads what Serving leases: it knows the corridor, the corridor does not know it.
         ground("Serving", ground + rooms), ground("Control", ground + rooms + ["Serving"]),
@@ -112,7 +114,7 @@ let package = Package(
         ground("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans", "Reactor"]),
         .executableTarget(
             name: "vencejo",
-            dependencies: (ground + rooms + ["Serving", "Control", "Bench"]).map { .byName(name: $0) } + [
+            dependencies: (ground + rooms + ["Keyrings", "Serving", "Control", "Bench"]).map { .byName(name: $0) } + [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 "StructuredLog", "Yams",
@@ -143,7 +145,7 @@ let package = Package(
             name: "StructuredLogTests",
             dependencies: ["StructuredLog", .product(name: "Logging", package: "swift-log")], swiftSettings: strict),
         tests("Identity", ["Memory", "Tensors"]),
-        tests("JSON", ["Memory"]),
+        tests("JSON", ["Memory"]), tests("Keyrings", ["Memory", "Cryptography"]),
         tests("ONNX", ["Memory", "Tensors"]),
         tests("Serving", ground + rooms), tests("Control", ground + rooms + ["Serving"]),
         tests("Bench", ["Memory", "Tensors", "GRPC", "PredictionAPI", "OpenInference"]),

@@ -18,7 +18,9 @@ struct Vencejo: ParsableCommand {
             MetricsCommand.self,
             UnloadCommand.self,
             LabelCommand.self, HistoryCommand.self,
-            ProbeCommand.self, ImportCommand.self, ManifestCommand.self, CompareCommand.self, Status.self, Version.self,
+            ProbeCommand.self, ImportCommand.self, ManifestCommand.self, CompareCommand.self, KeyCommand.self,
+            Status.self,
+            Version.self,
         ])
 
     /// One line for what is wrong, and an exit code that a script can tell apart.
