@@ -1,5 +1,6 @@
 // Enters: secret bytes: copied, read from a file, drawn by chance. Leaves: them, lent for the length of a closure.
 internal import CCrypto
+internal import Memory
 
 /// The one owner of secret bytes: locked in memory where that is allowed, in no core dump, overwritten at the end.
 ///
@@ -30,6 +31,13 @@ public final class Secret: Sendable {
                 count = bytes.byteCount
             }
         }
+    }
+
+    /// A copy of `bytes`, which are wiped.
+    public convenience init(moving bytes: inout [UInt8]) {
+        self.init(copying: bytes.raw)
+        unsafe bytes.withUnsafeMutableBytes { unsafe OPENSSL_cleanse($0.baseAddress, $0.count) }
+        bytes.removeAll()
     }
 
     /// `count` random bytes.

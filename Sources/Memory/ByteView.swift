@@ -26,6 +26,11 @@
         unsafe self.init(start: buffer.baseAddress, count: buffer.count)
     }
 
+    /// The bytes of an array for the length of `body`, which keeps no view of them.
+    public static func lending<Result>(_ bytes: [UInt8], _ body: (ByteView) -> Result) -> Result {
+        unsafe bytes.withUnsafeBytes { body(unsafe ByteView($0)) }
+    }
+
     /// A literal of the program, which lives as long as the program.
     public init(_ literal: StaticString) {
         unsafe self.init(start: literal.utf8Start, count: literal.utf8CodeUnitCount)
@@ -131,5 +136,18 @@ extension ByteView: Hashable {
                 &* 0x100_0000_01b3
         }
         return hash
+    }
+}
+
+extension [UInt8] {
+    /// A copy of `bytes`.
+    public init(copying bytes: RawSpan) {
+        self = unsafe bytes.withUnsafeBytes { unsafe Array($0) }
+    }
+
+    /// The bytes in place. `Span.bytes` is unsafe for elements with padding, which bytes have not.
+    public var raw: RawSpan {
+        @_lifetime(borrow self)
+        borrowing get { unsafe span.bytes }
     }
 }
