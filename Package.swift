@@ -73,6 +73,7 @@ let package = Package(
         .executable(name: "vencejo", targets: ["vencejo"]),
         // for agents, which are packages of their own (agents/README.md)
         .library(name: "Telemetry", type: .static, targets: ["Telemetry", "StructuredLog"]),
+        .library(name: "Audit", type: .static, targets: ["Audit", "Cryptography", "Memory"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -88,7 +89,8 @@ let package = Package(
             name: "CRevision", path: "Sources/Doors/CRevision",
             cSettings: [.define("VENCEJO_REVISION", to: "\"\(revision)\"")]),
         // 1 ground
-        ground("Memory"), ground("Tensors", ["Memory"]), ground("Protobuf", ["Memory"]), ground("JSON", ["Memory"]),
+        ground("Memory", [], [.enableExperimentalFeature("Lifetimes")]), ground("Tensors", ["Memory"]),
+        ground("Protobuf", ["Memory"]), ground("JSON", ["Memory"]),
         ground("Cryptography", ["Memory", "CCrypto"]),
         // 2 rooms
         room("Reactor", door: "CLinux"), room("TLS", door: "CSSL"), room("HTTP2", door: "CNghttp2"),
@@ -111,6 +113,7 @@ let package = Package(
         .target(
             name: "StructuredLog", dependencies: ["Memory", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
+        ground("Audit", ["Memory", "JSON", "Protobuf", "Cryptography"], optimized),
         ground("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans", "Reactor"]),
         .executableTarget(
             name: "vencejo",
@@ -140,6 +143,7 @@ let package = Package(
         tests("Repository", ["Cryptography", "Memory", "Tensors"]), tests("Batching", ["Memory", "Tensors"]),
         tests("Rollout", ["Memory", "Tensors"], optimized), tests("Experiments", ["Memory"], optimized),
         tests("ServerMetrics", ["Memory", "Tensors", "Protobuf"], optimized), tests("Spans", ["Memory", "Protobuf"]),
+        tests("Audit", ["Memory", "Cryptography"], optimized),
         tests("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans"]),
         .testTarget(
             name: "StructuredLogTests",

@@ -1,0 +1,233 @@
+// Enters: records in batches, and time. Leaves: them in segments, durable, and checkpoints over what is durable.
+public import Cryptography
+internal import Memory
+
+/// What does not change during one process's life but for its keys.
+public struct LogKeys: Sendable {
+    public var keyID: String
+    public var auditKey: Secret
+    public var signer: Ed25519PrivateKey
+
+    public init(keyID: String, auditKey: Secret, signer: Ed25519PrivateKey) {
+        (self.keyID, self.auditKey, self.signer) = (keyID, auditKey, signer)
+    }
+}
+
+/// Where a record will stand: what its payload is sealed for.
+public struct RecordPlace: Sendable {
+    public let index: UInt64
+    public let logID: LogID
+    public let salt: [UInt8]
+}
+
+/// A record in the making: its plaintext depends on its place. `isUrgent`: a checkpoint follows at once.
+public struct Draft {
+    public let isUrgent: Bool
+    public let plaintext: (RecordPlace) -> [UInt8]
+
+    public init(isUrgent: Bool = false, plaintext: @escaping (RecordPlace) -> [UInt8]) {
+        (self.isUrgent, self.plaintext) = (isUrgent, plaintext)
+    }
+}
+
+/// The one writer of a log (TRUST 4.1, "Writer"). What `append` returned is durable.
+public struct LogWriter<Volume: AuditVolume>: ~Copyable {
+    public static var segmentBytesMax: Int { 64 << 20 }
+    public static var segmentNanosecondsMax: UInt64 { 24 * 3600 * 1_000_000_000 }
+    public static var checkpointEntries: UInt64 { 1000 }
+    public static var checkpointNanoseconds: UInt64 { 10_000_000_000 }
+
+    private let volume: Volume
+    private let logID: LogID
+    public let origin: Origin
+    private var keys: LogKeys
+    private let random: (Int) -> [UInt8]
+    /// Gets each checkpoint, when all that it covers is durable.
+    private let anchor: (String, _ now: UInt64) -> Void
+    /// Over what is durable.
+    public private(set) var tree: CompactRange
+    private var sequence: UInt64
+    private var oldest: UInt64
+    public private(set) var oldestLog: UInt32
+    /// Of the segment that is written; `nil`: the next batch begins one.
+    private var segment: Segment?
+    private var segmentKeys: SegmentKeys?
+    /// Bytes that count of the segment before, or of this one.
+    private var durableBytes: UInt64
+    private var checkpointed: UInt64
+    private var checkpointedAt: UInt64
+
+    private struct Segment {
+        let header: SegmentHeader
+        var checkpoints: UInt32 = 0
+    }
+
+    /// Goes on from `state`, in a new segment.
+    /// - Parameters:
+    ///   - random: so many random bytes.
+    ///   - anchor: gets each checkpoint's note, when all that it covers is durable.
+    public init(
+        _ volume: Volume, from state: LogState, keys: LogKeys, now: UInt64, random: @escaping (Int) -> [UInt8],
+        anchor: @escaping (String, UInt64) -> Void
+    ) {
+        (self.volume, self.keys, self.random, self.anchor) = (volume, keys, random, anchor)
+        (logID, origin, tree, sequence) = (state.logID, state.origin, state.tree, state.sequence)
+        (oldest, oldestLog, durableBytes) = (state.oldest, state.oldestLog, state.previousLength)
+        (checkpointed, checkpointedAt) = (0, now)
+    }
+
+    /// A log that is not there yet.
+    public static func newState(logID: LogID, origin: Origin, oldestLog: UInt32) -> LogState {
+        LogState(
+            logID: logID, origin: origin, tree: CompactRange(), sequence: 0, previousLength: 0, oldest: 0,
+            oldestLog: oldestLog)
+    }
+
+    /// Writes a batch into one segment and makes it durable. If a write or a sync fails, it is tried once more in a new segment.
+    /// - Returns: the indexes, which are consecutive. Errors: the second failure; then nothing of the batch counts.
+    public mutating func append(_ batch: [Draft], now: UInt64) throws(VolumeError) -> Range<UInt64> {
+        precondition(!batch.isEmpty, "a batch of no records")
+        let range: Range<UInt64>
+        do throws(VolumeError) { range = try attempt(batch, now) } catch {
+            // That file is never written again; what was durable of it counts.
+            abandon()
+            do throws(VolumeError) { range = try attempt(batch, now) } catch {
+                abandon()
+                throw error
+            }
+        }
+        let isUrgent = batch.contains(where: \.isUrgent)
+        if durableBytes >= UInt64(Self.segmentBytesMax) {
+            roll(.size, now: now)
+        } else if let created = segment?.header.created, now >= created &+ Self.segmentNanosecondsMax {
+            roll(.age, now: now)
+        } else if isUrgent || tree.size - checkpointed >= Self.checkpointEntries {
+            checkpoint(now: now)
+        }
+        return range
+    }
+
+    /// To be called now and then: a checkpoint that is due by time, a segment that is too old.
+    public mutating func tick(now: UInt64) {
+        if let created = segment?.header.created, now >= created &+ Self.segmentNanosecondsMax {
+            return roll(.age, now: now)
+        }
+        if tree.size > checkpointed, now >= checkpointedAt &+ Self.checkpointNanoseconds { checkpoint(now: now) }
+    }
+
+    /// Ends the segment with a seal and a checkpoint; the next batch begins another. What fails on the way ends it without.
+    public mutating func roll(_ reason: SealReason, now: UInt64) {
+        guard let segment else { return }
+        do throws(VolumeError) {
+            var body = [reason.rawValue]
+            body.append(bigEndian: segment.checkpoints)
+            var frame: [UInt8] = []
+            Frame.appendHead(.seal, bodyBytes: body.count, index: tree.size, to: &frame)
+            frame += body
+            try volume.write(frame)
+            try volume.sync()
+            enter(frame)
+            durableBytes += UInt64(frame.count)
+            checkpoint(now: now)
+        } catch {}
+        abandon()
+    }
+
+    /// Other keys hold from the next segment on.
+    public mutating func change(keys: LogKeys, now: UInt64) {
+        roll(.key, now: now)
+        self.keys = keys
+    }
+
+    /// Segments below `sequence` may go when the header that says so is covered: the caller removes them then.
+    public mutating func retain(from sequence: UInt64, oldestLog: UInt32, now: UInt64) {
+        roll(.retention, now: now)
+        (oldest, self.oldestLog) = (max(oldest, min(sequence, self.sequence)), max(self.oldestLog, oldestLog))
+    }
+
+    private mutating func attempt(_ batch: [Draft], _ now: UInt64) throws(VolumeError) -> Range<UInt64> {
+        if segment == nil { try begin(now) }
+        guard let segment else { preconditionFailure("a segment was begun") }
+        let first = tree.size
+        var bytes: [UInt8] = []
+        var ends: [Int] = []
+        for (number, draft) in batch.enumerated() {
+            let place = RecordPlace(index: first + UInt64(number), logID: logID, salt: segment.header.salt)
+            segmentKeys?.seal(draft.plaintext(place), index: place.index, into: &bytes)
+            ends.append(bytes.count)
+        }
+        try volume.write(bytes)
+        try volume.sync()
+        var start = 0
+        for end in ends {
+            enter(Array(bytes[start..<end]))
+            start = end
+        }
+        durableBytes += UInt64(bytes.count)
+        return first..<tree.size
+    }
+
+    private mutating func begin(_ now: UInt64) throws(VolumeError) {
+        var header = SegmentHeader(
+            logID: logID, origin: origin, oldestLog: oldestLog, sequence: sequence, previousLength: durableBytes,
+            oldest: oldest, created: now, salt: random(32), publicKey: keys.signer.publicKey, keyID: keys.keyID,
+            range: tree)
+        let derived = SegmentKeys(auditKey: keys.auditKey, committed: header.committed)
+        header.commitment = derived.commitment
+        let name = LogFiles.name(of: sequence)
+        try volume.create(name)
+        do throws(VolumeError) {
+            try volume.write(header.bytes)
+            try volume.sync()
+            try volume.syncNames()
+        } catch {
+            // No entry of it counts; its number is used again.
+            try volume.rename(name, to: "\(name).torn\(try tornSuffix(name))")
+            throw error
+        }
+        segment = Segment(header: header)
+        segmentKeys = derived
+        enter(header.bytes)
+        sequence += 1
+        durableBytes = UInt64(header.byteCount)
+    }
+
+    private func tornSuffix(_ name: String) throws(VolumeError) -> String {
+        let names = Set(try volume.names())
+        var (suffix, number) = ("", 0)
+        while names.contains("\(name).torn\(suffix)") {
+            number += 1
+            suffix = ".\(number)"
+        }
+        return suffix
+    }
+
+    /// Over what is durable; that it is durable itself follows with the next batch.
+    private mutating func checkpoint(now: UInt64) {
+        guard tree.size > checkpointed, segment != nil else { return }
+        let note = Checkpoint(origin: origin, size: tree.size, root: tree.root).signed(by: keys.signer)
+        let body = Array(note.utf8)
+        var frame: [UInt8] = []
+        Frame.appendHead(.checkpoint, bodyBytes: body.count, index: tree.size, to: &frame)
+        frame += body
+        do throws(VolumeError) {
+            try volume.write(frame)
+            try volume.sync()
+        } catch {
+            return abandon()
+        }
+        durableBytes += UInt64(frame.count)
+        segment?.checkpoints += 1
+        (checkpointed, checkpointedAt) = (tree.size, now)
+        anchor(note, now)
+    }
+
+    private mutating func enter(_ entry: [UInt8]) {
+        tree.append(MerkleTree.leafHash(SHA256.digest(of: entry.raw)))
+    }
+
+    private mutating func abandon() {
+        segment = nil
+        segmentKeys = nil
+    }
+}
