@@ -21,7 +21,7 @@ std := .build-agents/std.pch
 export VENCEJO_ONNXRUNTIME ?= $(CURDIR)/$(venv)/lib/libonnxruntime.so
 
 .PHONY: help serve test check build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios swaps idle soak scrapes \
-    flakes proofs hunt clean packages monitors agent build-agents release-agents build-tests generated swift-tests system-tests
+    flakes proofs hunt mutations gotlog clean packages monitors agent build-agents release-agents build-tests generated swift-tests system-tests
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 20
@@ -44,7 +44,8 @@ swift-tests: build-tests
 
 system-tests: build build-agents $(venv)/ready
 	@echo "==> tests of the built server and agents"
-	$(python) -m pytest Tests/SystemTests -m "not alone" --numprocesses 4 --dist worksteal && $(took)
+	$(python) -m pytest Tests/SystemTests -m "not alone" --numprocesses 4 --dist worksteal
+	$(python) -m pytest Tests/Audit --numprocesses 4 --quiet && $(took)
 
 generated: $(venv)/ready
 	@echo "==> what is generated is what its sources say"
@@ -89,6 +90,7 @@ $(std): agents/std.h $(clang)
 
 release-agents: packages
 	swift build $(release) $(strict) $(agents) --product vencejo-metrics
+	swift build $(release) $(strict) $(agents) --product vencejo-audit
 
 demo: build $(venv)/ready .build/stubs ## Predict from Python; starts a server if none runs
 	PYTHONPATH=.build/stubs $(python) Tests/Demo/predict.py
@@ -134,6 +136,13 @@ soak: build $(venv)/ready ## Watch the memory of a server to which everything ha
 
 proofs: build $(venv)/ready ## Try what is proven of batching on 10 000 random graphs
 	VENCEJO_RANDOM_GRAPHS=10000 $(python) -m pytest Tests/SystemTests/test_batch_proof.py -k random --capture=no
+
+mutations: build-agents $(venv)/ready ## Compare both verifiers of audit logs on 10 000 changed logs
+	VENCEJO_MUTATIONS=10000 $(python) -m pytest Tests/SystemTests/test_audit.py -k mutations
+
+gotlog: build-agents $(venv)/ready ## Check the audit log's checkpoints, proofs and tiles with Go's sumdb/note and tlog
+	.ci/packages golang-go golang-golang-x-mod-dev
+	VENCEJO_GO=go $(python) -m pytest Tests/SystemTests/test_audit_go.py
 
 hunt: build $(venv)/ready ## Compare a million answers of models made to break batching with the runtime alone
 	$(python) Tests/SystemTests/hunt.py

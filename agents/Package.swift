@@ -15,7 +15,10 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "agents",
     platforms: [.macOS(.v15)],
-    products: [.executable(name: "vencejo-metrics", targets: ["vencejo-metrics"])],
+    products: [
+        .executable(name: "vencejo-metrics", targets: ["vencejo-metrics"]),
+        .executable(name: "vencejo-audit", targets: ["vencejo-audit"]),
+    ],
     dependencies: [
         .package(name: "vencejo", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -43,6 +46,13 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             path: "metrics", swiftSettings: strict),
+        .executableTarget(
+            name: "vencejo-audit",
+            dependencies: [
+                .product(name: "Audit", package: "vencejo"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "audit", swiftSettings: strict),
         // A client of grpc-swift-2 that knows nothing of the server but proto/; Tests/SystemTests/test_grpc_swift.py runs it.
         .executableTarget(
             name: "grpc-swift-client",

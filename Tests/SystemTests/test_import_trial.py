@@ -11,7 +11,7 @@ import pytest
 from command_line import DONE, FAILED, USAGE, command
 from importing import do, refused
 from models import graph, model, node, put
-from server import FIXTURES, MODELS, binary
+from server import FIXTURES, MODELS, binary, threads
 from stubs import inference, inference_grpc
 from waiting import eventually
 
@@ -121,7 +121,7 @@ def test_an_import_that_is_interrupted_leaves_nothing(repository, tmp_path, numb
         # Under nohup it would be ignored, and stay so.
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     staging, other = (temporary, repository) if options else (repository, temporary)
-    assert eventually(lambda: any(staging.glob(".import-*/*/1/model.onnx")))
+    assert eventually(lambda: any(staging.glob(".import-*/*/1/model.onnx"))), (process.poll(), threads(process.pid))
     assert not any(other.glob(".import-*"))
     process.send_signal(number)
     out, error = process.communicate(timeout=60)
