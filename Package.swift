@@ -91,7 +91,7 @@ let package = Package(
         // 1 ground
         ground("Memory", [], [.enableExperimentalFeature("Lifetimes")]), ground("Tensors", ["Memory"]),
         ground("Protobuf", ["Memory"]), ground("JSON", ["Memory"]),
-        ground("Cryptography", ["Memory", "CCrypto"]),
+        ground("Cryptography", ["Memory", "CCrypto"]), ground("RecordRing", ["Memory"], optimized),
         // 2 rooms
         room("Reactor", door: "CLinux"), room("TLS", door: "CSSL"), room("HTTP2", door: "CNghttp2"),
         room("GRPC", door: "CZlib"), room("PredictionAPI"), room("OpenInference"), room("Health"), room("Reflection"),
@@ -136,6 +136,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["Memory", "Tensors", "Protobuf"], path: "Tests/Support",
             swiftSettings: strict),
         tests("Memory"), tests("Tensors", ["Memory"]), tests("Protobuf", ["Memory"]), tests("Cryptography", ["Memory"]),
+        tests("RecordRing", ["Memory"], optimized),
         tests("Reactor", ["Memory"]), tests("TLS", ["Memory"]), tests("HTTP2", ["Memory"]), tests("GRPC", ["Memory"]),
         tests("PredictionAPI", ["Memory", "Tensors", "Protobuf"]),
         tests("OpenInference", ["Memory", "Tensors", "Protobuf"]),
