@@ -116,10 +116,9 @@ def test_an_import_that_is_interrupted_leaves_nothing(repository, tmp_path, numb
     source.write_text("#include <unistd.h>\n__attribute__((constructor)) static void hang(void) { for (;;) pause(); }\n")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", hanging, source], check=True)
     process = subprocess.Popen(
-        [binary(), "import", FILE, "--repository", repository, "--onnxruntime", hanging, *options],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temporary)},
-        # Under nohup it would be ignored, and stay so.
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
+        # Under nohup SIGHUP would be ignored, and stay so. Not by preexec_fn, which forks a process that has gRPC's threads.
+        ["env", "--default-signal=HUP", binary(), "import", FILE, "--repository", repository, "--onnxruntime", hanging, *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temporary)})
     staging, other = (temporary, repository) if options else (repository, temporary)
     assert eventually(lambda: any(staging.glob(".import-*/*/1/model.onnx"))), (process.poll(), threads(process.pid))
     assert not any(other.glob(".import-*"))
