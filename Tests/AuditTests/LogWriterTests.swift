@@ -130,7 +130,7 @@ private func cuts(_ random: inout SplitMix) -> DiskModel.Cut {
 @Test func powerCuts() throws {
     var random = SplitMix(seed: 99)
     var states = 0
-    for seed in UInt64(1)...4 {
+    for seed in UInt64(1)...8 {
         let disk = DiskModel()
         var life = try #require(try live(disk, seed: seed, batches: 10, anchors: []))
         let second = try #require(
@@ -146,7 +146,7 @@ private func cuts(_ random: inout SplitMix) -> DiskModel.Cut {
             }
         }
     }
-    #expect(states >= 1000)
+    #expect(states >= 2000)
 }
 
 /// A writer that leaves out a sync is found out.
