@@ -21,19 +21,19 @@ struct CommittedKey: ~Copyable {
     }
 
     mutating func seal(_ plaintext: RawSpan, number: UInt64, authenticating: RawSpan, into output: inout [UInt8]) {
-        cipher.seal(plaintext, nonce: nonce(number).raw, authenticating: authenticating, into: &output)
+        cipher.seal(plaintext, nonce: nonce(base, number).raw, authenticating: authenticating, into: &output)
     }
 
     mutating func open(
         _ sealed: RawSpan, number: UInt64, authenticating: RawSpan, into output: inout [UInt8]
     ) -> Bool {
-        cipher.open(sealed, nonce: nonce(number).raw, authenticating: authenticating, into: &output)
+        cipher.open(sealed, nonce: nonce(base, number).raw, authenticating: authenticating, into: &output)
     }
+}
 
-    /// base ⊕ number, as 96 bits.
-    private func nonce(_ number: UInt64) -> [UInt8] {
-        var nonce = base
-        for byte in 0..<8 { nonce[4 + byte] ^= UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * byte)) }
-        return nonce
-    }
+/// base ⊕ number, as 96 bits (TRUST 4).
+func nonce(_ base: [UInt8], _ number: UInt64) -> [UInt8] {
+    var nonce = base
+    for byte in 0..<8 { nonce[4 + byte] ^= UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * byte)) }
+    return nonce
 }

@@ -85,13 +85,7 @@ public enum LogRecovery {
 
     /// Its number is used again, so its name must go.
     private static func putAside(_ name: String, _ volume: some AuditVolume) throws(VolumeError) {
-        let names = Set(try volume.names())
-        var (aside, number) = (name + ".torn", 0)
-        while names.contains(aside) {
-            number += 1
-            aside = "\(name).torn.\(number)"
-        }
-        try volume.rename(name, to: aside)
+        try volume.rename(name, to: LogFiles.nameAside(name, among: try volume.names()))
         try volume.syncNames()
     }
 

@@ -182,7 +182,7 @@ public struct LogWriter<Volume: AuditVolume>: ~Copyable {
             try volume.syncNames()
         } catch {
             // No entry of it counts; its number is used again.
-            try volume.rename(name, to: "\(name).torn\(try tornSuffix(name))")
+            try volume.rename(name, to: LogFiles.nameAside(name, among: try volume.names()))
             throw error
         }
         segment = Segment(header: header)
@@ -190,16 +190,6 @@ public struct LogWriter<Volume: AuditVolume>: ~Copyable {
         enter(header.bytes)
         sequence += 1
         durableBytes = UInt64(header.byteCount)
-    }
-
-    private func tornSuffix(_ name: String) throws(VolumeError) -> String {
-        let names = Set(try volume.names())
-        var (suffix, number) = ("", 0)
-        while names.contains("\(name).torn\(suffix)") {
-            number += 1
-            suffix = ".\(number)"
-        }
-        return suffix
     }
 
     /// Over what is durable; that it is durable itself follows with the next batch.

@@ -12,9 +12,7 @@ public enum Payload {
     }
 
     private static func nonce(_ derived: Secret, _ index: UInt64) -> [UInt8] {
-        var nonce = derived.withBytes { [UInt8](copying: $0.extracting(32..<44)) }
-        for byte in 0..<8 { nonce[4 + byte] ^= UInt8(truncatingIfNeeded: index >> UInt64(56 - 8 * byte)) }
-        return nonce
+        Audit.nonce(derived.withBytes { [UInt8](copying: $0.extracting(32..<44)) }, index)
     }
 
     public static func seal(

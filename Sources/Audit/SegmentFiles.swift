@@ -24,6 +24,16 @@ public struct LogFiles {
 
     static func name(of sequence: UInt64) -> String { "\(prefix)\(decimal(sequence, digits: 12)).aud" }
 
+    /// What a segment that was torn at its birth is called from then on: `.torn`, or, where that is taken, `.torn.1` and so on.
+    static func nameAside(_ name: String, among names: [String]) -> String {
+        var (aside, number) = (name + ".torn", 0)
+        while names.contains(aside) {
+            number += 1
+            aside = "\(name).torn.\(number)"
+        }
+        return aside
+    }
+
     /// The numbers of the segments in order. Errors: a name that is neither a segment's nor that of one torn at birth.
     func sequences() throws(ForeignName) -> [UInt64] {
         var sequences: [UInt64] = []
