@@ -103,7 +103,7 @@ let package = Package(
         ground("Keyrings", ["Memory", "JSON", "Cryptography"]),
         // 3 corridor
         //   Control loads what Serving leases: it knows the corridor, the corridor does not know it.
-        ground("Serving", ground + rooms), ground("Control", ground + rooms + ["Serving"]),
+        ground("Serving", ground + rooms + ["RecordRing"]), ground("Control", ground + rooms + ["Serving"]),
         //   Bench is the other end of the wire: it loads servers, ours or another, and knows nothing of Serving.
         ground(
             "Bench",
@@ -117,7 +117,7 @@ let package = Package(
         ground("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans", "Reactor"]),
         .executableTarget(
             name: "vencejo",
-            dependencies: (ground + rooms + ["Keyrings", "Serving", "Control", "Bench"]).map { .byName(name: $0) } + [
+            dependencies: (ground + rooms + ["RecordRing", "Keyrings", "Serving", "Control", "Bench"]).map { .byName(name: $0) } + [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 "StructuredLog", "Yams",

@@ -9,6 +9,8 @@ public struct Lease<Model: AnyObject & Sendable>: BitwiseCopyable, Sendable {
     public let provenance: Provenance
     /// Whether the traffic is divided, and how this call was dealt out.
     public let draw: Draw
+    /// What part of the divided traffic goes to this version, in millionths; 0: the traffic is not divided.
+    public let shareMillionths: UInt32
     /// Who is to repeat the call when it was answered.
     public let mirror: Pinned<Model>?
     /// Where an experiment dealt it to; `nil`: there is none.
@@ -108,7 +110,7 @@ public final class Entry<Model: AnyObject & Sendable>: Sendable {
     private let nameBytes: OwnedBytes
     private let hasLive: Bool
     /// The positions of versions that calls are divided among, and the first bucket beyond each.
-    private let arms: [(position: Int, end: UInt32, experiment: Lease<Model>.Arm?)]
+    private let arms: [(position: Int, begin: UInt32, end: UInt32, experiment: Lease<Model>.Arm?)]
     private let salt: UInt64
     /// An experiment deals out each call by its own id.
     private let isById: Bool
@@ -136,7 +138,7 @@ public final class Entry<Model: AnyObject & Sendable>: Sendable {
         places = self.standings.map { Place(number: $0.number, slot: $0.slot, version: $0.version.map { Pinned($0) }) }
         hasLive = self.standings.first?.state == .live
         self.split = split
-        var arms: [(position: Int, end: UInt32, experiment: Lease<Model>.Arm?)] = []
+        var arms: [(position: Int, begin: UInt32, end: UInt32, experiment: Lease<Model>.Arm?)] = []
         let ascending = split?.shares.keys.sorted() ?? []
         for (position, standing) in self.standings.enumerated() {
             guard let share = split?.shares[standing.number], share > 0 else { continue }
@@ -147,8 +149,8 @@ public final class Entry<Model: AnyObject & Sendable>: Sendable {
                     experiment: experiment.number, period: experiment.period,
                     number: UInt8(ascending.firstIndex(of: standing.number) ?? 0))
             }
-            let end = (arms.last?.end ?? 0) + UInt32(share) * UInt32(Split.buckets / 100)
-            arms.append((position, end, experiment))
+            let begin = arms.last?.end ?? 0
+            arms.append((position, begin, begin + UInt32(share) * UInt32(Split.buckets / 100), experiment))
         }
         precondition(split == nil || arms.last?.end == UInt32(Split.buckets), "the shares of \(name) are not 100 %")
         self.arms = arms
@@ -193,7 +195,7 @@ public final class Entry<Model: AnyObject & Sendable>: Sendable {
             let arm = arms[number]
             return try lease(
                 at: arm.position, epoch: epoch, draw: draw, mirror: arm.position == 0 ? mirror(selector, lot) : nil,
-                arm: arm.experiment)
+                arm: arm.experiment, shareMillionths: (arm.end - arm.begin) * UInt32(1_000_000 / Split.buckets))
         }
         return try lease(at: try position(selector), epoch: epoch, draw: .none, mirror: mirror(selector, lot))
     }
@@ -210,7 +212,7 @@ public final class Entry<Model: AnyObject & Sendable>: Sendable {
 
     private func lease(
         at position: Int, epoch: UInt64, draw: Lease<Model>.Draw, mirror: Pinned<Model>? = nil,
-        arm: Lease<Model>.Arm? = nil
+        arm: Lease<Model>.Arm? = nil, shareMillionths: UInt32 = 0
     ) throws(LeaseError) -> Lease<Model> {
         guard let version = places[position].version?.object else { throw unavailable(standings[position]) }
         return Lease(
@@ -218,7 +220,7 @@ public final class Entry<Model: AnyObject & Sendable>: Sendable {
             provenance: Provenance(
                 model: version.name, version: version.number, slot: places[position].slot,
                 artifactDigest: version.digest, epoch: epoch),
-            draw: draw, mirror: mirror, arm: arm)
+            draw: draw, shareMillionths: shareMillionths, mirror: mirror, arm: arm)
     }
 
     private func position(_ selector: VersionSelector) throws(LeaseError) -> Int {

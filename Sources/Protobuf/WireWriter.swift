@@ -6,7 +6,7 @@ public import Memory
 /// A message's length stands before it and is known only after it: one byte is kept free for it, and a message longer
 /// than 127 bytes is moved up by the bytes that its length needs more. `headroom` bytes are left free in front for a
 /// frame (gRPC's five-byte prefix), which whoever frames the message fills in.
-@safe public struct WireWriter {
+@safe public struct WireWriter: BitwiseCopyable {
     private struct Reference: BitwiseCopyable {
         /// Bytes of the buffer that stand before the payload.
         var position: Int
@@ -147,6 +147,18 @@ public import Memory
         for index in 0...more {
             buffer[mark.position - 1 + index] = UInt8(length & 0x7f) | (index < more ? 0x80 : 0)
             length >>= 7
+        }
+    }
+
+    /// The message without its headroom, in one piece: where it lies if no payload is referenced, else a copy.
+    public func whole(headroom: Int, in arena: inout Arena) throws(ArenaFull) -> ByteView {
+        let bytes = buffer.bytes
+        if references.isEmpty { return bytes.dropFirst(headroom) }
+        return try arena.join(count - headroom, alignment: 1, 2 * references.count + 1) { piece in
+            let index = piece / 2
+            if piece % 2 == 1 { return references[index].payload }
+            let start = index == 0 ? headroom : references[index - 1].position
+            return bytes[start..<(index < references.count ? references[index].position : bytes.count)]
         }
     }
 

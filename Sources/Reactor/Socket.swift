@@ -226,6 +226,9 @@ public struct Socket: ~Copyable {
         return address.map { Address($0).description }
     }
 
+    /// The user at the other end of a Unix socket, as the kernel saw it when it connected; `nil`: it is none.
+    public var peerUser: UInt32? { descriptor.peerUser }
+
     /// Tells the peer that nothing more will come.
     public func shutdownWriting() { _ = shutdown(descriptor.rawValue, Int32(SHUT_WR)) }
 }

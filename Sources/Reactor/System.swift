@@ -61,6 +61,13 @@ public enum Clock {
         return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 
+    /// The same in nanoseconds.
+    public static func wallNanoseconds() -> Int64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
     /// The processor's time, in nanoseconds, that a process has used with all its threads; 0 names our own. Linux has
     /// processes up to number 4194304 (2^22); a clock of a much larger one would be somebody else's.
     public static func processorNanoseconds(of process: Int32 = 0) throws(SystemError) -> Int64 {

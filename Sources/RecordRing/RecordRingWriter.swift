@@ -2,9 +2,9 @@
 public import Memory
 internal import Synchronization
 
-/// Room in one ring that a record will need. It takes no place before `write`. `write` or `giveBack` takes it back: credit that
-/// is dropped is room that its ring does not get again.
-public struct RecordCredit: ~Copyable, Sendable {
+/// Room in one ring that a record will need. It takes no place before `write`. It is good for one `write` or `giveBack`: credit that
+/// is dropped is room that its ring does not get again, and credit that is used twice is room that its ring does not have.
+public struct RecordCredit: BitwiseCopyable, Sendable {
     fileprivate let ring: UInt32
     fileprivate let words: Int
 }
@@ -58,11 +58,11 @@ public struct RecordCredit: ~Copyable, Sendable {
     }
 
     /// The call makes no record.
-    public mutating func giveBack(_ credit: consuming RecordCredit) { settle(credit.ring, credit.words) }
+    public mutating func giveBack(_ credit: RecordCredit) { settle(credit.ring, credit.words) }
 
     /// Writes the record of a call. What its credit has no room for is left out, and the record says so.
     /// - Returns: its sequence.
-    public mutating func write(_ call: borrowing RingCall, using credit: consuming RecordCredit) -> UInt64 {
+    public mutating func write(_ call: borrowing RingCall, using credit: RecordCredit) -> UInt64 {
         settle(credit.ring, credit.words)
         let words = call.words
         if words <= credit.words, call.isBounded { return write(call, words: words) }
@@ -79,7 +79,7 @@ public struct RecordCredit: ~Copyable, Sendable {
     /// Writes another event. `payload`: its protobuf message, at most what the credit was taken for.
     /// - Returns: its sequence.
     public mutating func write(
-        _ kind: RecordKind, startUnixNanoseconds: UInt64, payload: ByteView, using credit: consuming RecordCredit
+        _ kind: RecordKind, startUnixNanoseconds: UInt64, payload: ByteView, using credit: RecordCredit
     ) -> UInt64 {
         settle(credit.ring, credit.words)
         let words = RecordLayout.eventWords + RecordLayout.words(payload.count)

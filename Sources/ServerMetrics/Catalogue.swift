@@ -62,7 +62,22 @@ public enum RejectReason: String, CaseIterable, Sendable {
     case tooLarge = "too_large"
     case unknownModel = "unknown_model"
     case badInput = "bad_input"
-    case memory, unavailable
+    case memory, unavailable, audit
+
+    public var literal: StaticString {
+        switch self {
+        case .queueFull: "queue_full"
+        case .deadline: "deadline"
+        case .draining: "draining"
+        case .auth: "auth"
+        case .tooLarge: "too_large"
+        case .unknownModel: "unknown_model"
+        case .badInput: "bad_input"
+        case .memory: "memory"
+        case .unavailable: "unavailable"
+        case .audit: "audit"
+        }
+    }
 }
 
 public enum ModelPhase: String, CaseIterable, Sendable { case loading, ready, draining, failed }

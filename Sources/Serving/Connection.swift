@@ -52,12 +52,14 @@ final class Connection {
 
     /// Nothing runs before the call is known to fit the model and its deadline; then it runs with the turn's others.
     func gather(_ call: Call, of exchange: Exchange) throws(Refusal) {
+        shard.noteAsked(call, of: exchange)
         let lease = try lease(call, of: exchange)  // models → version, slot
         let work = try lease.model.object.check(call, in: &exchange.arena)  // names, types, shapes, lengths, rows
+        try shard.takeCredit(exchange, call, work, for: lease.model.object)  // audit log → room for the record
         try shard.gather(  // jobs → engine → outcomes, at the end of the turn or on an executor
             Job(
                 work, of: exchange, connection: key, call, lease, deadline: deadline(of: call, exchange),
-                arrived: shard.now, record: shard.records[exchange.seat]))
+                arrived: shard.now, record: shard.records[exchange.seat], audited: shard.audited(exchange)))
     }
 
     /// A call whose model has run.
@@ -102,6 +104,10 @@ final class Connection {
 
     /// Who is at its other end, for traces: HOST:PORT. Asked for once.
     private(set) lazy var peer = OwnedBytes(socket.peer ?? "")
+
+    /// The client, for the audit log. Found once, when a call has ended: a handshake is over by then.
+    private(set) lazy var caller = Caller(
+        certificate: tls?.peer, user: socket.peerUser, peer: socket.peerUser == nil ? peer : OwnedBytes("unix:"))
 
     /// Everything that was made ready has left.
     var isFlushed: Bool { outbox.isEmpty && tls?.ciphertext.isEmpty ?? true }

@@ -25,6 +25,7 @@ extension Shard {
         // A stream's answer is counted after the next message was taken.
         record.responseBytes = records[exchange.seat].responseBytes
         records[exchange.seat] = record
+        beginAudit(message, of: exchange, isStreamed: method.isStreamed)
     }
 
     /// It is leased, and in flight from here on.

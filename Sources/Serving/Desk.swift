@@ -125,6 +125,7 @@ extension Connection {
         guard let message = try message(of: exchange) else { return }
         guard shard.errands < Self.errandsMax else { throw .tooManyErrands(max: Self.errandsMax) }
         shard.errands += 1
+        shard.beginAudit(message, of: exchange, isStreamed: false)
         exchange.hold()
         desk.put(Errand(purpose, message: message.array, of: exchange, connection: key, from: shard.door))
     }

@@ -33,6 +33,7 @@ final class Executors: Sendable {
 
     let count: Int
     private let recorder: Recorder
+    private let takesDigests: Bool
     private let inbox = Mailbox()
     private let semaphore = Semaphore()
     private let shared = Lock(Shared())
@@ -40,16 +41,21 @@ final class Executors: Sendable {
     private let idle: Atomic<Int>
 
     init(
-        count: Int, arenaBytesMax: Int, tally: Tally, recorder: Recorder, log: @escaping @Sendable (String) -> Void
+        count: Int, firstRunner: Int, arenaBytesMax: Int, tally: Tally, recorder: Recorder, takesDigests: Bool = false,
+        log: @escaping @Sendable (String) -> Void
     ) throws(SystemError) {
         self.count = count
         self.recorder = recorder
+        self.takesDigests = takesDigests
         idle = Atomic(count)
         for number in 0..<count {
             let thread = try Thread.start("executor-\(number)") { [self] in
                 // Shards come first: what they do is short, and somebody waits for it.
                 Thread.giveWay()
-                run(Runner(arenaBytesMax: arenaBytesMax, tally: tally, recorder: recorder, givesWay: true, log: log))
+                run(
+                    Runner(
+                        number: firstRunner + number, arenaBytesMax: arenaBytesMax, tally: tally, recorder: recorder,
+                        givesWay: true, log: log))
             }
             threads.withLock { $0.append(thread) }
         }
@@ -100,6 +106,7 @@ final class Executors: Sendable {
             }
             queue?.servable.statistics.waited(nanoseconds: max(0, waited))
             runner.run(&jobs, jobs.count)
+            if takesDigests { for index in jobs.indices { jobs[index].takeDigests() } }
             let rows = jobs.reduce(0) { $0 + ($1.rows ?? 1) }
             for (ticket, job) in zip(tickets, jobs) {
                 job.servable.ended(job)

@@ -29,6 +29,12 @@ struct Job: BitwiseCopyable {
         var batchRows: Int32 = 0
         /// What of its run it took to put the rows together.
         var batchNanoseconds: Int32 = 0
+        /// The run's number in this server, and which of its rows was this call's first. 0: it did not run.
+        var batch: UInt64 = 0
+        var batchFirst: Int32 = 0
+        /// SHA-256 of its message and of its answer, where they are too large for a copy in the audit log.
+        var requestDigest = ByteView.empty
+        var answerDigest = ByteView.empty
     }
 
     private let pinnedExchange: Pinned<Exchange>
@@ -47,6 +53,7 @@ struct Job: BitwiseCopyable {
     let priority: Priority
     /// How it was dealt out where traffic is divided: then it is counted.
     let draw: Lease<Servable>.Draw
+    let shareMillionths: UInt32
     /// Where an experiment dealt it to.
     let arm: Lease<Servable>.Arm?
     /// Who repeats it when it was answered; held until then.
@@ -56,13 +63,16 @@ struct Job: BitwiseCopyable {
     let method: PredictionMethod
     /// Bytes of its message.
     let requestBytes: Int32
+    let audited: AuditedMessage
     /// One value, so that a thread which hands it to another cannot forget a part.
     var result = Result()
 
     init(
         _ work: Work, of exchange: Exchange, connection: UInt64, _ call: Call, _ lease: Lease<Servable>,
-        deadline: Int64, arrived: Int64, record: CallInProgress = CallInProgress()
+        deadline: Int64, arrived: Int64, record: CallInProgress = CallInProgress(),
+        audited: AuditedMessage = AuditedMessage()
     ) {
+        self.audited = audited
         method = record.call.method
         requestBytes = Int32(truncatingIfNeeded: record.requestBytes)
         pinnedExchange = Pinned(exchange)
@@ -76,6 +86,7 @@ struct Job: BitwiseCopyable {
         self.deadline = deadline
         priority = call.priority
         draw = lease.draw
+        shareMillionths = lease.shareMillionths
         arm = lease.arm
         mirror = lease.mirror
         self.arrived = arrived

@@ -46,6 +46,8 @@ enum Refusal: Error {
     case notHere
     case tooManyErrands(max: Int)
     case errand(ErrandRefusal)
+    /// There can be no record of it, and the policy is `closed`.
+    case unaudited(AuditFailure)
 
     var status: StatusCode {
         switch self {
@@ -67,7 +69,7 @@ enum Refusal: Error {
         case .run(.arena): .resourceExhausted
         case .deadlinePassed, .noProgress: .deadlineExceeded
         case .unknownService: .notFound
-        case .draining: .unavailable
+        case .draining, .unaudited: .unavailable
         case .notHere: .permissionDenied
         case .tooManyErrands: .resourceExhausted
         case .errand(let refusal):
@@ -142,6 +144,12 @@ enum Refusal: Error {
         case .notHere: "models are not loaded and swapped from here: call the address of vencejo serve --control"
         case .tooManyErrands(let max): "\(max) such calls wait already: try later"
         case .errand(let refusal): refusal.sentence
+        case .unaudited(.ringFull):
+            "the call cannot be recorded: the audit log is behind (--audit-ring-bytes are full): try later, or call another replica"
+        case .unaudited(.agentGone):
+            "the call cannot be recorded: the audit agent is away: try later, or call another replica"
+        case .unaudited(.notDurable):
+            "the answer is withheld: its record did not reach the audit log in time; the call has run"
         }
     }
 
@@ -169,6 +177,7 @@ enum Refusal: Error {
         switch self {
         case .tooLate(_, let milliseconds, let left): max(1, milliseconds - left)
         case .queueFull, .memoryFull: 100
+        case .unaudited(.ringFull), .unaudited(.agentGone): 1000
         default: nil
         }
     }
@@ -183,6 +192,7 @@ enum Refusal: Error {
             .openInference(.arena):
             .tooLarge
         case .memoryFull: .memory
+        case .unaudited: .audit
         case .lease(.loading), .lease(.failed): .unavailable
         case .lease: .unknownModel
         case .http, .noTrailers, .unknownMethod, .timeout, .encoding, .binaryMetadata, .frame, .messageCount,

@@ -87,6 +87,9 @@ public final class Servable: Sendable {
     let waitingRows = Atomic<Int>(0)
     /// The same, until their shard has delivered them.
     private let callsOut = Atomic<Int>(0)
+    private let answerBytesOfRow: (fixed: Int, each: Int)?
+    /// It gave an answer that is too large for a copy in the audit log: executors take its digest from then on.
+    let hasLargeAnswers = Atomic<Bool>(false)
     /// What a row took of late on executors, whatever its company and whoever else wanted the core: for how long it takes until
     /// what waits has run. 0: never measured.
     private let drainPicoseconds = Atomic<Int64>(0)
@@ -109,6 +112,24 @@ public final class Servable: Sendable {
         equivalence = BatchEquivalence(settings, engine, proof: proof)
         // `identity` has no signature: what comes is counted as it comes.
         hasRows = engine.signature.canBatch || engine.signature.inputs.isEmpty
+        answerBytesOfRow = Self.answerBytes(engine.signature.outputs)
+    }
+
+    /// Bytes of the outputs: those of every answer, and those of each row. `nil`: strings, and dimensions other than the first that are free.
+    private static func answerBytes(_ outputs: [TensorSpecification]) -> (fixed: Int, each: Int)? {
+        var bytes = (fixed: 0, each: 0)
+        for output in outputs {
+            guard let size = output.type.byteCount, let shape = output.shape else { return nil }
+            let isByRow = shape.first == -1
+            var all = size
+            for dimension in isByRow ? shape.dropFirst() : shape[...] {
+                guard dimension >= 0, dimension <= 1 << 20, all <= 1 << 30 else { return nil }
+                all *= Int(dimension)
+            }
+            bytes.fixed += 64 + output.name.utf8.count + 10 * shape.count
+            if isByRow { bytes.each += all } else { bytes.fixed += all }
+        }
+        return bytes
     }
 
     /// The call as the model wants it, no larger than its owner allows; nothing has run yet.
@@ -118,6 +139,15 @@ public final class Servable: Sendable {
             throw .tooManyRows(model: name, rows: work.inputs[0].shape[0], rowsMax: most)
         }
         return work
+    }
+
+    /// What an answer's message takes at most, for the room of its record. `nil`: the model does not say how large its outputs are.
+    func answerBytes(_ work: Work, _ form: ContentForm, requestBytes: Int) -> Int? {
+        // Names, versions and the caller's id: `CallLimits` and the repository bound them.
+        let head = 1024
+        if engine.signature.outputs.isEmpty { return head + requestBytes }
+        guard let answerBytesOfRow, form == .raw else { return nil }
+        return head + answerBytesOfRow.fixed + answerBytesOfRow.each * (work.rows ?? 1)
     }
 
     /// What a call is expected to take by itself. `nil`: nothing was measured, or nothing is worth measuring.

@@ -15,10 +15,13 @@ extension Connection {
         do throws(Refusal) {
             if news.contains(.head) {
                 shard.rpcs[exchange.seat] = RPC()
+                if shard.audit != nil { shard.audits[exchange.seat] = AuditedCall() }
                 try shard.rpcs[exchange.seat].read(exchange.head, now: shard.now)
             }
             let rpc = shard.rpcs[exchange.seat]
-            if rpc.isOver { return session.discard(exchange) }
+            if rpc.isOver || shard.audit != nil && shard.audits[exchange.seat].isEnding {
+                return session.discard(exchange)
+            }
             // What is whole is answered; nothing more is begun, and nothing grows.
             if shard.memory == .full, !exchange.hasEnded || news.contains(.head) {
                 throw Refusal.memoryFull(bytesMax: shard.limits.memoryBytesMax)
@@ -45,6 +48,7 @@ extension Connection {
         default:
             if let errand = method.errand { return try send(errand, exchange) }
             guard let message = try message(of: exchange) else { return }
+            shard.beginAudit(message, of: exchange, isStreamed: false)
             reply(exchange, with: try inform(method, message, in: &exchange.arena))
         }
     }
@@ -93,8 +97,13 @@ extension Connection {
 
     // MARK: - Out
 
-    /// The whole reply of a unary call.
+    /// The whole reply of a unary call, or of PredictMany, as soon as its record is safe.
     func reply(_ exchange: Exchange, with message: WireWriter) {
+        guard let audit = shard.audit else { return leave(exchange, with: message) }
+        auditReply(exchange, message, audit)
+    }
+
+    func leave(_ exchange: Exchange, with message: WireWriter) {
         begin(exchange)
         send(exchange, message)
         finish(exchange)
@@ -140,12 +149,17 @@ extension Connection {
         shard.rpcs[exchange.seat].isOver = true
         shard.records[exchange.seat].call.code = StatusCode.ok.rawValue
         let timing = shard.rpcs[exchange.seat].wantsTiming ? timing(exchange) : nil
-        session.finish(exchange, trailers: timing ?? shard.okTrailers)
+        session.finish(exchange, trailers: timing ?? receipt(of: exchange) ?? shard.okTrailers)
     }
 
-    /// The call ends with a status other than OK. The only way there.
+    /// The call ends with a status other than OK, as soon as its record is safe. The only way there.
     func refuse(_ exchange: Exchange, _ refusal: Refusal) {
         guard !shard.rpcs[exchange.seat].isOver else { return }
+        guard let audit = shard.audit else { return leave(exchange, refusing: refusal) }
+        auditRefusal(exchange, refusal, audit)
+    }
+
+    func leave(_ exchange: Exchange, refusing refusal: Refusal) {
         shard.rpcs[exchange.seat].isOver = true
         shard.records[exchange.seat].call.note(refusal)
         // Who works on it need not begin.
@@ -194,6 +208,7 @@ extension Connection {
     /// The stream is gone, for whatever reason: nobody works for it any more.
     private func ended(_ exchange: Exchange) {
         shard.count(exchange, shard.rpcs[exchange.seat].method, of: self)
+        if let audit = shard.audit { auditEnd(exchange, audit) }
         arenaBytes -= shard.rpcs[exchange.seat].arenaBytes
         if shard.rpcs[exchange.seat].watched != nil { shard.watchers.removeAll { $0.seat == exchange.seat } }
         if shard.rpcs[exchange.seat].isFollowed { unfollow(exchange) }

@@ -48,18 +48,21 @@ public struct ServerConfiguration: Sendable {
     public var tracing: TracingSettings?
     /// In which form calls of the Open Inference Protocol are answered that do not say it.
     public var answers = AnswerForm.raw
+    /// Where calls are recorded; `nil`: nowhere.
+    public var audit: AuditRings?
     /// A line for who looks after the server; of a call that is traced, with its caller's place in the trace.
     public var log: @Sendable (_ line: String, _ trace: TraceContext?) -> Void
 
     public init(
         limits: ServerLimits, models: Directory<Servable>, listeners: [[ServerListener]], desk: Desk? = nil,
         exposures: Exposures = Exposures(), page: Page, tracing: TracingSettings? = nil,
-        answers: AnswerForm = .raw,
+        answers: AnswerForm = .raw, audit: AuditRings? = nil,
         log: @escaping @Sendable (String, TraceContext?) -> Void
     ) {
         self.page = page
         self.tracing = tracing
         self.answers = answers
+        self.audit = audit
         self.desk = desk
         self.exposures = exposures
         self.limits = limits
@@ -109,8 +112,9 @@ final class Shared: Sendable {
         mirrors = try Mirrors(configuration.page.common)
         awake = Atomic(doors.count)
         executors = try Executors(
-            count: configuration.limits.executors, arenaBytesMax: configuration.limits.arenaBytesMax, tally: tally,
-            recorder: configuration.page.common
+            count: configuration.limits.executors, firstRunner: doors.count,
+            arenaBytesMax: configuration.limits.arenaBytesMax, tally: tally,
+            recorder: configuration.page.common, takesDigests: configuration.audit?.settings.digestsLarge ?? false
         ) { configuration.log($0, nil) }
     }
 

@@ -54,6 +54,9 @@ final class Shard {
     var taken = 0
     /// What is counted of each exchange's call, by the exchange's seat.
     var records = Seats<CallInProgress>()
+    let audit: ShardAudit?
+    /// What is recorded of each exchange's call, by the exchange's seat.
+    var audits = Seats<AuditedCall>()
     private(set) var memory = MemoryPressure.low
     /// Since when it has not slept.
     private var awakeSince: Int64 = 0
@@ -90,6 +93,9 @@ final class Shard {
     private enum Key {
         static let wakeUp = UInt64.max
         static let listenersWake = UInt64.max - 1
+        static let auditListener = UInt64.max - 2
+        static let auditAgent = UInt64.max - 3
+        static let auditLook = UInt64.max - 4
         static let firstListener = UInt64.max - 1024
     }
 
@@ -106,9 +112,13 @@ final class Shard {
         lookedAtFrom = server.configuration.tracing?.lookedAtFrom ?? .max
         traces = server.configuration.tracing.map { Traces($0, server.configuration.page.spans(shard: number)) }
         runner = Runner(
-            arenaBytesMax: limits.arenaBytesMax, tally: server.tally, recorder: recorder
+            number: number, arenaBytesMax: limits.arenaBytesMax, tally: server.tally, recorder: recorder
         ) { [write] in write($0, nil) }
-        now = Clock.now()
+        let now = Clock.now()
+        self.now = now
+        audit = try server.configuration.audit.map { (audit) throws(SystemError) in
+            try ShardAudit(audit, ring: number, now: now)
+        }
         random = SplitMix(seed: UInt64(bitPattern: now) &+ UInt64(number))
         wheel = TimerWheel(now: now)
         exchanges = ExchangePool(arenaBytesMax: limits.arenaBytesMax)
@@ -116,6 +126,7 @@ final class Shard {
         internalTrailers = Self.trailers(status: "13", in: &permanent)
         poller = try Poller()
         try poller.add(door.wakeUp.rawValue, key: Key.wakeUp)
+        if let audit { try poller.add(audit.listener.rawValue, key: Key.auditListener) }
         for (index, listener) in listeners.enumerated() {
             try poller.add(listener.listener.rawValue, key: Key.firstListener + UInt64(index))
         }
@@ -170,6 +181,7 @@ final class Shard {
         now = Clock.now()
         if now - asked > 50_000 { awakeSince = now } else if now - awakeSince > 10_000_000 { restIfCrowded() }
         readCatalog()
+        audit?.wallOffset = Clock.wallNanoseconds() - now
         hasTimed = false
         swap(&goingOn, &again)
         for key in goingOn {
@@ -184,6 +196,10 @@ final class Shard {
         wheel.advance(to: now) { due.append($0) }
         for key in due { look(key) }
         runGathered()
+        if let audit {
+            leaveWaiting()
+            audit.settleDebts(now: now)
+        }
         if newsTold != news { tell() }
         // What came in is answered; now everything leaves, one write for each connection.
         for key in touched { depart(key) }
@@ -227,6 +243,8 @@ final class Shard {
             door.wakeUp.clear()
             return takeMail()
         }
+        if ready.key == Key.auditListener { return acceptAgent() }
+        if ready.key == Key.auditAgent { return hearAgent() }
         if ready.key >= Key.firstListener { return accept(Int(ready.key - Key.firstListener)) }
         guard let connection = connection(ready.key) else { return }
         touch(connection)
@@ -255,6 +273,8 @@ final class Shard {
 
     private func look(_ key: UInt64) {
         if key == Key.listenersWake { return resumeAccepting() }
+        // To look is what the end of each turn does.
+        if key == Key.auditLook { return }
         guard let connection = connection(key), connection.life.isTime(now) else { return }
         touch(connection)
         do throws(Ending) { try connection.look() } catch { end(connection, error) }
@@ -263,6 +283,27 @@ final class Shard {
     func lookAgain(_ connection: Connection, at time: Int64) {
         if connection.life.ask(for: time) { wheel.add(connection.key, at: time) }
     }
+
+    // MARK: - The audit agent
+
+    private func acceptAgent() {
+        guard let audit else { return }
+        do throws(SystemError) {
+            guard let (new, old) = try audit.accept({ log($0) }) else { return }
+            if let old { poller.remove(old.rawValue) }
+            try poller.add(new.rawValue, key: Key.auditAgent)
+        } catch {
+            log("audit: accept: \(error)")
+        }
+    }
+
+    private func hearAgent() {
+        guard let audit, let agent = audit.agent else { return }
+        if !audit.receive(now: now, { log($0) }) { poller.remove(agent.rawValue) }
+    }
+
+    /// There is something to look at by then.
+    func lookAtAudit(at time: Int64) { wheel.add(Key.auditLook, at: time) }
 
     // MARK: - Connections
 
@@ -338,6 +379,7 @@ final class Shard {
         while rpcs.count < exchanges.seats {
             rpcs.append(RPC())
             records.append(CallInProgress())
+            if audit != nil { audits.append(AuditedCall()) }
         }
     }
 

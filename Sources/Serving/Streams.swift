@@ -99,12 +99,10 @@ extension Connection {
 
     private func end(_ exchange: Exchange, _ method: Method) throws(Refusal) {
         if method == .predictMany {
-            let many = try many(exchange)
-            begin(exchange)
-            send(exchange, many.writer)
-        } else {
-            begin(exchange)
+            shard.beginAudit(.empty, of: exchange, isStreamed: false)
+            return reply(exchange, with: try many(exchange).writer)
         }
+        begin(exchange)
         finish(exchange)
     }
 
@@ -133,11 +131,10 @@ extension Connection {
             case .failure(let refusal): response = .error(try inPlace(refusal, of: exchange))
             }
             begin(exchange)
-            send(
-                exchange,
-                try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
-                    try response.encode(headroom: headroomBytes, in: &arena)
-                })
+            let message = try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
+                try response.encode(headroom: headroomBytes, in: &arena)
+            }
+            if try auditMessage(exchange, result, message) { send(exchange, message) }
             return
         }
         let response: PredictStreamResponse
@@ -147,13 +144,15 @@ extension Connection {
             let sentence = try inPlace(refusal, of: exchange)
             response = .refusal(StreamedRefusal(code: refusal.status.rawValue, message: sentence, id: id))
         }
-        if method == .predictMany { return try collect(response, exchange) }
+        if method == .predictMany {
+            _ = try auditMessage(exchange, result, nil)
+            return try collect(response, exchange)
+        }
         begin(exchange)
-        send(
-            exchange,
-            try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
-                try response.encode(headroom: headroomBytes, in: &arena)
-            })
+        let message = try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
+            try response.encode(headroom: headroomBytes, in: &arena)
+        }
+        if try auditMessage(exchange, result, message) { send(exchange, message) }
     }
 
     /// The sentence of a refusal that concerns one message; one that concerns the whole stream is thrown on.

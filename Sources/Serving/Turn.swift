@@ -24,6 +24,7 @@ struct Gathered {
         let connection: UInt64
         let record: CallRecord
         let requestBytes: Int32
+        let audited: AuditedMessage
     }
 
     /// The first `groupCount` are in use; the others keep their memory for the next turn.
@@ -97,13 +98,16 @@ extension Shard {
             if job.draw != .none { servable.seen.refused(key: rpcs[job.exchange.seat].routingKey) }
             throw error
         }
-        let isLong = servable.isLong(job.work, budgetNanoseconds: limits.shardRunNanoseconds)
+        let isLong =
+            servable.isLong(job.work, budgetNanoseconds: limits.shardRunNanoseconds) || needsDigest(job, servable)
         if isLong {
             servable.submitted(job)
             rpcs[job.exchange.seat].isWithExecutor = true
         }
         job.mirror?.object.hold()
         job.exchange.hold()
+        // A stream's next message may come before this one is answered: what this one needs goes with its job.
+        if audit != nil, job.method.isStreamed { audits[job.exchange.seat].message = AuditedMessage() }
         gathered.append(job, isLong: isLong, isStream: rpcs[job.exchange.seat].method.shape != .unary)
     }
 
@@ -135,10 +139,12 @@ extension Shard {
         exchange.hold()
         var record = records[exchange.seat].call
         record.note(refusal)
+        let audited = audited(exchange)
+        if audit != nil { audits[exchange.seat].message = AuditedMessage() }
         gathered.append(
             Gathered.Refused(
                 refusal: refusal, id: id, exchange: exchange, connection: connection, record: record,
-                requestBytes: Int32(truncatingIfNeeded: records[exchange.seat].requestBytes)))
+                requestBytes: Int32(truncatingIfNeeded: records[exchange.seat].requestBytes), audited: audited))
     }
 
     /// Runs what was gathered, and answers in the order in which it came. What is long goes to the executors.
@@ -156,6 +162,7 @@ extension Shard {
                 switch place {
                 case .refused(let index):
                     let refused = round.refused[index]
+                    if audit != nil { audits[refused.exchange.seat].note(refused.audited) }
                     deliver(
                         refused.exchange, refused.connection, .failure(refused.refusal), id: refused.id, refused.record,
                         requestBytes: refused.requestBytes)
@@ -193,6 +200,7 @@ extension Shard {
         let record = CallRecord(job, gathered: gathered)
         if job.draw != .none { count(job, refusal) }
         if job.mirror != nil { mirror(job) }
+        if audit != nil { noteRun(job) }
         switch job.result.outcome {
         case .outputs(let outputs):
             let answer = Answer(provenance: job.provenance, id: job.id, outputs: outputs, form: job.form)
@@ -248,10 +256,17 @@ extension Shard {
         requestBytes: Int32
     ) {
         defer { if record.method.isStreamed { countStreamed(exchange, record, result, requestBytes: requestBytes) } }
-        guard let connection = connection(key) else { return exchanges.release(orphan: exchange) }
+        guard let connection = connection(key) else {
+            auditAbandoned(exchange, nil, record)
+            return exchanges.release(orphan: exchange)
+        }
+        guard let result, !rpcs[exchange.seat].isOver, !exchange.isClosed else {
+            auditAbandoned(exchange, connection, record)
+            connection.session.release(exchange)
+            return touch(connection)
+        }
         connection.session.release(exchange)
         touch(connection)
-        guard let result, !rpcs[exchange.seat].isOver, !exchange.isClosed else { return }
         // Of a unary call it is the stream's first byte.
         let began = record.method.isStreamed ? record.began : records[exchange.seat].call.began
         records[exchange.seat].call.ran(record, began: began)

@@ -1,5 +1,6 @@
 // Enters: a verified certificate of the peer. Leaves: the names in it.
 internal import CSSL
+internal import Memory
 
 /// Who the peer is, by a certificate that our authority has signed and that is valid now.
 public struct PeerCertificate: Sendable, Equatable {
@@ -9,6 +10,8 @@ public struct PeerCertificate: Sendable, Equatable {
     public let dnsNames: [String]
     /// The alternative names that are URIs, for example SPIFFE's `spiffe://example.org/billing`.
     public let uris: [String]
+    /// SHA-256 of the certificate (DER), 64 lower-case hexadecimal digits.
+    public let fingerprint: String
 
     @unsafe init?(_ certificate: OpaquePointer) {
         guard let bio = unsafe BIO_new(BIO_s_mem()) else { return nil }
@@ -21,6 +24,20 @@ public struct PeerCertificate: Sendable, Equatable {
         defer { unsafe tls_names_free(names) }
         dnsNames = unsafe Self.texts(names, GEN_DNS)
         uris = unsafe Self.texts(names, GEN_URI)
+        guard let fingerprint = unsafe Self.fingerprint(certificate) else { return nil }
+        self.fingerprint = fingerprint
+    }
+
+    /// The name by which the peer goes: a SPIFFE id, else a host name, else the subject.
+    public var principal: String {
+        uris.first { $0.hasPrefix("spiffe://") } ?? dnsNames.first ?? subject
+    }
+
+    @unsafe private static func fingerprint(_ certificate: OpaquePointer) -> String? {
+        var bytes = [UInt8](repeating: 0, count: 32)
+        var count: UInt32 = 0
+        guard unsafe X509_digest(certificate, EVP_sha256(), &bytes, &count) == 1, count == 32 else { return nil }
+        return bytes.hex
     }
 
     /// Names with a zero byte or other controls in them are left out: they are made to be mistaken for other names.

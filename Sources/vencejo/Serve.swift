@@ -10,6 +10,7 @@ import Memory
 import Models
 import ONNX
 import Reactor
+import RecordRing
 import Repository
 import ServerMetrics
 import Serving
@@ -147,6 +148,7 @@ struct Serve: ParsableCommand {
     @Option(help: "A connection without a call is asked to go after this. Default: 300.") var idleSeconds: String?
     @Option(help: "A connection is asked to go at this age, ± 10 %. Default: 1800.") var connectionAgeSeconds: String?
     @Option(help: "How long a shutdown waits for open calls. Default: 45.") var drainSeconds: String?
+    @OptionGroup var auditOptions: AuditOptions
 
     func run() throws {
         // Whoever ends us while we start gets the same quiet end.
@@ -211,11 +213,12 @@ struct Serve: ParsableCommand {
         // Before the first client can ask for them, all names are known, as loading.
         let loads = control.begin(begun)
         let listeners = try listen(settings)
+        let audit = try audit(settings)
         if let warning { logger.warning("\(warning)") }
         let server = try start(
             ServerConfiguration(
                 limits: settings.limits, models: directory, listeners: listeners, desk: desk,
-                exposures: exposures, page: page, tracing: settings.tracing, answers: settings.answers
+                exposures: exposures, page: page, tracing: settings.tracing, answers: settings.answers, audit: audit
             ) {
                 log.warning("\($0)", metadata: $1.map(\.metadata))
             })
@@ -377,6 +380,7 @@ struct Serve: ParsableCommand {
         set(.idleSeconds, idleSeconds)
         set(.connectionAgeSeconds, connectionAgeSeconds)
         set(.drainSeconds, drainSeconds)
+        auditOptions.set(set)
         return try Settings(flags: flags, file: config)
     }
 
@@ -397,6 +401,22 @@ struct Serve: ParsableCommand {
     ) throws(Failure) -> ONNX.Runtime {
         try openRuntime(settings.onnxRuntime, allowOlder: settings.allowOlderOnnxRuntime, threads) {
             log.warning("ONNX Runtime: \($0)")
+        }
+    }
+
+    private func audit(_ settings: Settings) throws(Failure) -> AuditRings? {
+        guard let place = settings.audit else { return nil }
+        if unsafe mkdir(place.folder, 0o700) != 0, errno != EEXIST {
+            throw .usage("\(Settings.Key.auditRing.flag): \(place.folder): \(SystemError(code: errno))")
+        }
+        var random = SystemRandomNumberGenerator()
+        let instance = RecordInstance(high: random.next(), low: random.next())
+        do throws(RecordRingError) {
+            return try AuditRings(
+                folder: place.folder, instance: instance, shards: settings.shards, bytesPerRing: place.bytesPerRing,
+                place.settings)
+        } catch {
+            throw .usage("\(Settings.Key.auditRing.flag): \(error.sentence)")
         }
     }
 

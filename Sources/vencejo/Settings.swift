@@ -63,6 +63,8 @@ struct Settings {
     var tls: ServerContext.Configuration?
     var limits = ServerLimits()
     var answers = AnswerForm.raw
+    /// Where calls are recorded; `nil`: nowhere.
+    var audit: AuditPlace?
 
     /// What may be set, by the key in the file; the flag is the same with dashes.
     enum Key: String, CaseIterable {
@@ -95,6 +97,13 @@ struct Settings {
         case idleSeconds = "idle_seconds"
         case connectionAgeSeconds = "connection_age_seconds"
         case drainSeconds = "drain_seconds"
+        case auditRing = "audit_ring"
+        case auditRingBytes = "audit_ring_bytes"
+        case auditPredictions = "audit_predictions"
+        case auditQuestions = "audit_questions"
+        case auditSubject = "audit_subject"
+        case auditLarge = "audit_large"
+        case auditAgentUser = "audit_agent_user"
 
         var flag: String { "--" + rawValue.replacing("_", with: "-") }
     }
@@ -156,6 +165,7 @@ struct Settings {
         if let value = one(.connectionAgeSeconds) { limits.ageNanoseconds = try Self.seconds(value) }
         if let value = one(.drainSeconds) { limits.drainNanoseconds = try Self.seconds(value) }
         try applyTLS(one)
+        audit = try Self.audit(one)
         do throws(LimitsError) { try limits.check() } catch { throw .usage(error.sentence) }
     }
 
@@ -300,7 +310,7 @@ struct Settings {
         return (key ?? .tlsCertificate).flag
     }
 
-    private static func integer(_ given: Given, _ allowed: ClosedRange<Int>) throws(Failure) -> Int {
+    static func integer(_ given: Given, _ allowed: ClosedRange<Int>) throws(Failure) -> Int {
         guard let value = Int(given.value), allowed.contains(value) else {
             throw .usage(
                 "\(given.origin): \"\(given.value)\" is not allowed; allowed are \(allowed.lowerBound) to \(allowed.upperBound)"
@@ -310,7 +320,7 @@ struct Settings {
     }
 
     /// "536870912", "512M", "2G": K, M and G stand for 1024, 1024² and 1024³ bytes.
-    private static func bytes(_ given: Given) throws(Failure) -> Int {
+    static func bytes(_ given: Given) throws(Failure) -> Int {
         guard let bytes = byteCount(given.value) else {
             throw .usage(
                 "\(given.origin): \"\(given.value)\" is not allowed; allowed are bytes, as 536870912, 512M or 2G")

@@ -91,7 +91,9 @@ final class Bench {
         standing.becomeReady(Version(of: "m", number: 1, servable, digest: []))
         standing.note(.promoted)
         directory = Directory([Entry(name: "m", standings: [standing], labels: [:])])
-        runner = Runner(arenaBytesMax: arenaBytesMax, tally: tally, recorder: page.recorder(shard: 0)) { [log] in
+        runner = Runner(
+            number: 0, arenaBytesMax: arenaBytesMax, tally: tally, recorder: page.recorder(shard: 0)
+        ) { [log] in
             log.append($0)
         }
     }

@@ -26,6 +26,13 @@ int vencejo_cpus_allowed(void) {
 
 int vencejo_accept(int listener) { return accept4(listener, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK); }
 
+long vencejo_peer_user(int socket) {
+    struct ucred credentials;
+    socklen_t length = sizeof credentials;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return -1;
+    return credentials.uid == (uid_t)-1 ? -1 : (long)credentials.uid;
+}
+
 void vencejo_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
 void vencejo_wait(sem_t *semaphore, long nanoseconds) {

@@ -15,6 +15,9 @@ int vencejo_cpus_allowed(void);
 /// accept4 takes a transparent union where GNU extensions are on, which Swift does not import.
 int vencejo_accept(int listener);
 
+/// The user at the other end of a Unix socket (SO_PEERCRED; struct ucred is a GNU extension); -1: it is none.
+long vencejo_peer_user(int socket);
+
 /// The calling thread's name, as top and gdb show it; at most 15 bytes are kept.
 void vencejo_name_thread(const char *name);
 

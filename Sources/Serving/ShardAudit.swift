@@ -1,0 +1,260 @@
+// Enters: calls that end, and packets of the audit agent. Leaves: records in the shard's ring, and which of them are durable.
+import HTTP2
+import Memory
+import Protobuf
+import Reactor
+import RecordRing
+
+/// Why there can be no record of a call.
+enum AuditFailure: Int, CaseIterable {
+    /// No credit: the agent is behind, or away.
+    case ringFull
+    /// Under `disk`: no agent for two seconds.
+    case agentGone
+    /// Under `disk`: the record was not durable within two seconds.
+    case notDurable
+
+    var name: StaticString {
+        switch self {
+        case .ringFull: "ring_full"
+        case .agentGone: "agent_gone"
+        case .notDurable: "not_durable"
+        }
+    }
+}
+
+/// What may become of a call.
+enum AuditAdmission {
+    case credit(RecordCredit)
+    /// It goes on without a record.
+    case unrecorded
+    case refused(AuditFailure)
+}
+
+/// A shard's part of the audit log. One thread uses it; while records are written nothing is allocated and no lock taken.
+final class ShardAudit {
+    /// How long an agent may be away, and how long an answer waits for it (TRUST 4.5).
+    static let patience: Int64 = 2_000_000_000
+
+    let settings: AuditSettings
+    /// The field of the metadata, or the label, that names a call's subject; empty: neither does.
+    let subjectName: OwnedBytes
+    let listener: PacketListener
+    private(set) var agent: PacketSocket?
+    private let ring: Int
+    private let rings: Int
+    private var writer: RecordRingWriter
+    private var receipts = ReceiptTable()
+    private var packet = ByteQueue()
+    private var isGreeted = false
+    /// Since when there is none, on the shard's clock; `nil`: there is one.
+    private var agentGoneSince: Int64?
+    private var gaps = AuditFailure.allCases.map { _ in Gap() }
+    private var hasGaps = false
+    /// Answers that were withheld, and of which the log does not say so yet.
+    private var withheld: [UInt64] = []
+    /// Texts of the record that is being written.
+    var texts = Arena(firstChunkBytes: 4096, bytesMax: 64 << 10)
+    /// Answers that wait, in the order of their records; those in front of `firstWaiting` have left.
+    private var waiting: [WaitingAnswer] = []
+    private var firstWaiting = 0
+    /// What the wall clock shows beyond the shard's, ns.
+    var wallOffset: Int64 = 0
+
+    private struct Gap {
+        var count: UInt64 = 0
+        var first: UInt64 = 0
+        var last: UInt64 = 0
+    }
+
+    /// - Parameter now: on the shard's clock.
+    init(_ audit: AuditRings, ring: Int, now: Int64) throws(SystemError) {
+        settings = audit.settings
+        switch settings.subject {
+        case .metadata(let name), .label(let name): subjectName = OwnedBytes(name)
+        case .none, .principal: subjectName = OwnedBytes("")
+        }
+        self.ring = ring
+        rings = audit.rings.rings
+        writer = audit.rings.writer(ring)
+        listener = try PacketListener(path: audit.socketPath(of: ring), mode: 0o600)
+        agentGoneSince = now
+    }
+
+    // MARK: - Records
+
+    /// - Parameter bytes: what the record may take.
+    func admit(_ policy: AuditPolicy, bytes: Int, now: Int64) -> AuditAdmission {
+        var failure = AuditFailure.ringFull
+        if policy.durability == .disk, let since = agentGoneSince, now - since > Self.patience {
+            failure = .agentGone
+        } else if let credit = writer.reserve(bytes: bytes) {
+            return .credit(credit)
+        }
+        guard policy.otherwise == .open else { return .refused(failure) }
+        missed(failure, at: now)
+        return .unrecorded
+    }
+
+    func giveBack(_ credit: RecordCredit) { writer.giveBack(credit) }
+
+    /// - Returns: the record's sequence.
+    func write(_ call: borrowing RingCall, using credit: RecordCredit) -> UInt64 { writer.write(call, using: credit) }
+
+    /// A call goes unrecorded, by the policy `open`.
+    func missed(_ failure: AuditFailure, at now: Int64) {
+        let time = UInt64(max(0, now + wallOffset))
+        if gaps[failure.rawValue].count == 0 { gaps[failure.rawValue].first = time }
+        gaps[failure.rawValue].count += 1
+        gaps[failure.rawValue].last = time
+        hasGaps = true
+    }
+
+    /// Its answer did not leave.
+    func withhold(_ sequence: UInt64) { withheld.append(sequence) }
+
+    /// What the log is owed: gaps, and answers that were withheld. As soon as there is room.
+    func settleDebts(now: Int64) {
+        if !withheld.isEmpty {
+            var told = 0
+            while told < withheld.count, tell(.withheld, now: now, number: withheld[told]) { told += 1 }
+            withheld.removeFirst(told)
+        }
+        guard hasGaps else { return }
+        hasGaps = false
+        for failure in AuditFailure.allCases where gaps[failure.rawValue].count > 0 {
+            if tell(.gap, now: now, number: 0, failure) {
+                gaps[failure.rawValue] = Gap()
+            } else {
+                hasGaps = true
+            }
+        }
+    }
+
+    /// Message Gap or Withheld of vencejo.audit.v1. - Returns: whether there was room.
+    private func tell(_ kind: RecordKind, now: Int64, number: UInt64, _ failure: AuditFailure = .ringFull) -> Bool {
+        defer { texts.reset() }
+        do throws(ArenaFull) {
+            var message = try WireWriter(headroom: 0, expectedBytes: 64, in: &texts)
+            if kind == .withheld {
+                try message.number(1, number, in: &texts)
+            } else {
+                let gap = gaps[failure.rawValue]
+                try message.string(1, ByteView("call"), in: &texts)
+                try message.string(2, ByteView(failure.name), in: &texts)
+                try message.number(3, gap.count, in: &texts)
+                try message.fixed64(4, gap.first, in: &texts)
+                try message.fixed64(5, gap.last, in: &texts)
+            }
+            let payload = try message.whole(headroom: 0, in: &texts)
+            guard let credit = writer.reserve(bytes: RecordLayout.eventBytes(payload: payload.count)) else {
+                return false
+            }
+            let time = UInt64(max(0, now + wallOffset))
+            _ = writer.write(kind, startUnixNanoseconds: time, payload: payload, using: credit)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    // MARK: - The agent
+
+    /// An agent that is there already gives way: it is the same one, started again.
+    /// - Returns: the socket that came, and the one that went.
+    func accept(_ warn: (String) -> Void) throws(SystemError) -> (new: PacketSocket, old: PacketSocket?)? {
+        guard let socket = try listener.accept() else { return nil }
+        guard socket.user == settings.agentUser else {
+            warn(
+                "audit: user \(socket.user.map { "\($0)" } ?? "unknown") is refused at \(listener.path), which is for user "
+                    + "\(settings.agentUser): run the agent as that user, or give its number with --audit-agent-user")
+            return nil
+        }
+        let old = agent
+        agent = socket
+        isGreeted = false
+        return (socket, old)
+    }
+
+    /// Reads what the agent sent. - Returns: `false`: it is gone, or was refused.
+    func receive(now: Int64, _ warn: (String) -> Void) -> Bool {
+        guard let agent else { return false }
+        let bytesMax = Acknowledgement.bytes * Acknowledgement.countMax
+        // Not for ever: a shard has other things to do.
+        for _ in 0..<64 {
+            do throws(SystemError) {
+                switch try agent.receive(into: &packet, bytesMax: bytesMax) {
+                case .blocked: return true
+                case .closed: return leave(now)
+                case .bytes: break
+                }
+            } catch {
+                return leave(now)
+            }
+            do throws(AcknowledgementError) { try take(packet.view) } catch {
+                warn("audit: the agent is refused: \(error.sentence)")
+                return leave(now)
+            }
+        }
+        return true
+    }
+
+    private func take(_ packet: ByteView) throws(AcknowledgementError) {
+        guard isGreeted else {
+            try receipts.begin(AgentHello(parsing: packet))
+            isGreeted = true
+            agentGoneSince = nil
+            return
+        }
+        for place in 0..<(try Acknowledgement.count(in: packet)) {
+            let one = try Acknowledgement(parsing: packet, at: place, rings: rings)
+            guard Int(one.ring) == ring else { throw .ring(one.ring, rings: rings) }
+            try receipts.add(one, written: writer.sequence)
+        }
+    }
+
+    private func leave(_ now: Int64) -> Bool {
+        agent = nil
+        if agentGoneSince == nil { agentGoneSince = now }
+        return false
+    }
+
+    /// All records up to this one are durable.
+    var durable: UInt64 { receipts.sequence }
+
+    /// `nil`: it is not durable, or too old.
+    func receipt(of sequence: UInt64, in arena: inout Arena) throws(ArenaFull) -> ByteView? {
+        try receipts.receipt(of: sequence, in: &arena)
+    }
+
+    // MARK: - Answers that wait
+
+    var hasWaiting: Bool { firstWaiting < waiting.count }
+
+    func wait(_ answer: WaitingAnswer) { waiting.append(answer) }
+
+    /// The next one that may leave: its record is durable, or its time is over.
+    func nextToLeave(now: Int64) -> WaitingAnswer? {
+        guard hasWaiting else { return nil }
+        let first = waiting[firstWaiting]
+        guard first.sequence <= durable || first.until <= now else { return nil }
+        firstWaiting += 1
+        if firstWaiting == waiting.count {
+            waiting.removeAll(keepingCapacity: true)
+            firstWaiting = 0
+        } else if firstWaiting > 1024, firstWaiting > waiting.count / 2 {
+            waiting.removeFirst(firstWaiting)
+            firstWaiting = 0
+        }
+        return first
+    }
+
+    /// Those of an exchange will not leave: the log is told.
+    func withholdAll(of exchange: Pinned<Exchange>) {
+        for index in firstWaiting..<waiting.count
+        where waiting[index].exchange.object === exchange.object && !waiting[index].isWithheld {
+            waiting[index].isWithheld = true
+            withhold(waiting[index].sequence)
+        }
+    }
+}
