@@ -103,7 +103,7 @@ let package = Package(
         ground("Keyrings", ["Memory", "JSON", "Cryptography"]),
         // 3 corridor
         //   Control loads what Serving leases: it knows the corridor, the corridor does not know it.
-        ground("Serving", ground + rooms + ["RecordRing"]), ground("Control", ground + rooms + ["Serving"]),
+        ground("Serving", ground + rooms + ["RecordRing"]), ground("Control", ground + rooms + ["RecordRing", "Serving"]),
         //   Bench is the other end of the wire: it loads servers, ours or another, and knows nothing of Serving.
         ground(
             "Bench",

@@ -115,9 +115,9 @@ public final class Clerk: Sendable {
                 let message = OwnedBytes(errand.message)
                 return switch errand.purpose {
                 case .repositoryIndex: try index(message.view)
-                case .repositoryModelLoad: try repositoryLoad(message.view)
-                case .repositoryModelUnload: try repositoryUnload(message.view)
-                default: try answer(errand.purpose, message.view, isByCommand: errand.isByCommand)
+                case .repositoryModelLoad: try repositoryLoad(message.view, errand)
+                case .repositoryModelUnload: try repositoryUnload(message.view, errand)
+                default: try answer(errand, message.view)
                 }
             })
         // What was replaced is freed when callers have been told.
@@ -126,10 +126,8 @@ public final class Clerk: Sendable {
 
     // MARK: - vencejo.v1.ModelControlService
 
-    private func answer(
-        _ purpose: Errand.Purpose, _ message: ByteView, isByCommand: Bool
-    ) throws(ErrandRefusal) -> [UInt8] {
-        let request = try request(message)
+    private func answer(_ errand: Errand, _ message: ByteView) throws(ErrandRefusal) -> [UInt8] {
+        let (purpose, request) = (errand.purpose, try request(message))
         if purpose == .status { return try status(request).encoded }
         if purpose == .history {
             return encoded { (arena) throws(ArenaFull) in try history(request.model).encode(headroom: 0, in: &arena) }
@@ -140,11 +138,13 @@ public final class Clerk: Sendable {
             reason: String(request.reason.unicodeScalars.prefix(1024)),
             timeMilliseconds: Clock.wallMilliseconds(),
             isDryRun: request.isDryRun)
-        signed.trigger = isByCommand ? .cli : .api
+        signed.caller = errand.caller
+        signed.trigger = errand.isByCommand ? .cli : .api
         signed.isForced = request.isForced
         let outcome: Outcome
         if purpose == .rollout {
-            outcome = try told(signed, .rollout) { () throws(OrderError) in
+            let wanted = [Ordered(request.model, request.version == 0 ? nil : request.version)]
+            outcome = try told(signed, .rollout, wanted, errand) { () throws(OrderError) in
                 try control.rollout(
                     request.model, request.version == 0 ? nil : request.version, try RolloutPolicy(request.policy),
                     isForced: request.isForced, signed)
@@ -154,7 +154,7 @@ public final class Clerk: Sendable {
             guard let policy = ExperimentPolicy(request.experiment, request.shares) else {
                 throw ErrandRefusal(.badRequest, "an assignment that is not known: name another")
             }
-            outcome = try told(signed, .experiment) { () throws(OrderError) in
+            outcome = try told(signed, .experiment, [Ordered(request.model)], errand) { () throws(OrderError) in
                 try control.experiment(request.model, policy, isForced: request.isForced, signed)
             }
             experimenting.post()
@@ -166,21 +166,30 @@ public final class Clerk: Sendable {
                     "slot '\(escaped(request.slot))': allowed is shadow, or none for the one that is not live")
             }
             guard let order = Order(purpose, request) else { preconditionFailure("\(purpose) is no order") }
-            outcome = try perform(order, signed)
+            outcome = try perform(order, signed, errand)
         }
         return encoded { (arena) throws(ArenaFull) in try ControlResponse(outcome).encode(headroom: 0, in: &arena) }
     }
 
-    func perform(_ order: Order, _ signed: Signed) throws(ErrandRefusal) -> Outcome {
-        try told(signed, order.action) { () throws(OrderError) in try control.perform(order, signed) }
+    func perform(_ order: Order, _ signed: Signed, _ errand: Errand) throws(ErrandRefusal) -> Outcome {
+        try told(signed, order.action, order.wanted, errand) { () throws(OrderError) in
+            try control.perform(order, signed)
+        }
     }
 
-    /// What was done is told in the log.
+    /// What was done is told in the log; and in the audit log what is to be done, and then what came of it.
     func told(
-        _ signed: Signed, _ action: OrderAction, _ carryOut: () throws(OrderError) -> Outcome
+        _ signed: Signed, _ action: OrderAction, _ wanted: [Ordered], _ errand: Errand,
+        _ carryOut: () throws(OrderError) -> Outcome
     ) throws(ErrandRefusal) -> Outcome {
+        let intent = try control.journal?.intend(action, signed, wanted, of: errand)
         let outcome: Outcome
-        do throws(OrderError) { outcome = try carryOut() } catch { throw refusal(error) }
+        do throws(OrderError) { outcome = try carryOut() } catch {
+            let refusal = refusal(error)
+            try intent?.failed(refusal.sentence)
+            throw refusal
+        }
+        try intent?.done(outcome)
         if !signed.isDryRun {
             let author = signed.author.isEmpty ? "somebody" : escaped(signed.author)
             for step in outcome.decision.steps { log("\(author), \(action.rawValue): \(step)") }

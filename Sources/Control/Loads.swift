@@ -162,6 +162,7 @@ extension ModelControl {
 
     private func tell(_ report: LoadReport) {
         count(report)
+        if report.place != nil { journal?.loaded(report) }
         hooks.report(report)
     }
 

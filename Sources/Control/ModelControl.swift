@@ -65,6 +65,8 @@ public final class ModelControl: Sendable {
     let page: Page
     let recorder: Recorder
     let hooks: Hooks
+    /// Where orders are recorded; `nil`: nowhere.
+    let journal: OrderJournal?
     let mode: RepositoryMode
     let state: Lock<State>
     let start: Lock<StartSet>
@@ -79,7 +81,7 @@ public final class ModelControl: Sendable {
     public init(
         loader: VersionLoader, directory: Directory<Servable>, file: StateFile?, desired: Desired?,
         mode: RepositoryMode = .explicit, readyRule: ReadyRule = .all, mayBeginEmpty: Bool = false,
-        exposures: Exposures = Exposures(), page: Page, hooks: Hooks
+        exposures: Exposures = Exposures(), page: Page, journal: AuditJournal? = nil, hooks: Hooks
     ) {
         self.loader = loader
         self.directory = directory
@@ -87,6 +89,7 @@ public final class ModelControl: Sendable {
         self.exposures = exposures
         self.page = page
         recorder = page.common
+        self.journal = journal.map { OrderJournal($0, directory, file) }
         self.hooks = hooks
         // Two processes over one file must not take each other's loads for crashes.
         attempts = Attempts(beside: file.flatMap { $0.isOurs ? $0.file : nil }, loader.repository)
@@ -175,7 +178,10 @@ public final class ModelControl: Sendable {
             }
         }
         count(decision, action, signed)
-        return install(next, in: &state)
+        let commit = install(next, in: &state)
+        // An order's outcome is recorded by the one that gave it.
+        if !signed.trigger.isOrder { journal?.happened(action, signed, decision, epoch: commit.epoch) }
+        return commit
     }
 
     /// Makes `next` what holds; versions that it does not have any more are freed in their time.

@@ -52,7 +52,7 @@ extension Clerk {
     }
 
     /// Loads, and makes live: with Triton's there is no other step. Files that come along are put into the repository first.
-    func repositoryLoad(_ message: ByteView) throws(ErrandRefusal) -> [UInt8] {
+    func repositoryLoad(_ message: ByteView, _ errand: Errand) throws(ErrandRefusal) -> [UInt8] {
         let request = try repositoryRequest(message)
         if let key = request.others.first {
             throw ErrandRefusal(
@@ -69,7 +69,7 @@ extension Clerk {
         let sent = try files.put(request.files, of: request.model)
         for version in try versions(request.model, override?.versionPolicy, sent.versions) {
             do throws(ErrandRefusal) {
-                try load(request.model, version, override, isForced: request.isForced)
+                try load(request.model, version, override, isForced: request.isForced, errand)
             } catch {
                 // Who watches the repository may have been faster.
                 let unused = sent.new.filter { !control.uses(request.model, $0, fileName: fileName(request.model)) }
@@ -79,7 +79,7 @@ extension Clerk {
             // Triton's clients take OK for an answer of the new version.
             _ = try perform(
                 .swap([Order.Change(model: request.model, version: version)], isForced: request.isForced),
-                signedByTriton)
+                signedByTriton(errand), errand)
         }
         return []
     }
@@ -127,25 +127,27 @@ extension Clerk {
         }
     }
 
-    private var signedByTriton: Signed {
-        Signed(author: "RepositoryModelLoad", reason: "", timeMilliseconds: Clock.wallMilliseconds())
+    private func signedByTriton(_ errand: Errand) -> Signed {
+        var signed = Signed(author: "RepositoryModelLoad", reason: "", timeMilliseconds: Clock.wallMilliseconds())
+        signed.caller = errand.caller
+        return signed
     }
 
     private func load(
-        _ model: String, _ version: Int64?, _ override: TritonOverride?, isForced: Bool
+        _ model: String, _ version: Int64?, _ override: TritonOverride?, isForced: Bool, _ errand: Errand
     ) throws(ErrandRefusal) {
-        var signed = signedByTriton
+        var signed = signedByTriton(errand)
         signed.isForced = isForced
-        _ = try told(signed, .load) { () throws(OrderError) in
+        _ = try told(signed, .load, [Ordered(model, version)], errand) { () throws(OrderError) in
             try control.load(model, version, isForced: isForced, signed, override: override)
         }
     }
 
-    func repositoryUnload(_ message: ByteView) throws(ErrandRefusal) -> [UInt8] {
+    func repositoryUnload(_ message: ByteView, _ errand: Errand) throws(ErrandRefusal) -> [UInt8] {
         let request = try repositoryRequest(message)
-        _ = try perform(
-            .unload(model: request.model, version: nil, isForced: true),
-            Signed(author: "RepositoryModelUnload", reason: "", timeMilliseconds: Clock.wallMilliseconds()))
+        var signed = Signed(author: "RepositoryModelUnload", reason: "", timeMilliseconds: Clock.wallMilliseconds())
+        signed.caller = errand.caller
+        _ = try perform(.unload(model: request.model, version: nil, isForced: true), signed, errand)
         return []
     }
 

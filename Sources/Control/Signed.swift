@@ -1,5 +1,6 @@
 // Enters: an order's author and reason. Leaves: what came of it. Values only.
 public import Models
+import Serving
 
 /// An order's author and reason, in the caller's words.
 public struct Signed: Sendable {
@@ -10,6 +11,8 @@ public struct Signed: Sendable {
     /// Only what would be done is wanted.
     public var isDryRun: Bool
     var trigger = Trigger.api
+    /// The client that gave it, as far as the transport knows; `nil`: nothing is recorded.
+    var caller: OrderCaller?
     /// What gates and differences say does not matter.
     var isForced = false
     /// It is done even if it cannot be kept for the next start, because it was not ordered, and no caller waits for it.

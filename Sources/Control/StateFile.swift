@@ -35,6 +35,9 @@ public final class StateFile: Sendable {
         return desired
     }
 
+    /// What it holds now; `nil`: nothing, or it cannot be read.
+    var bytes: [UInt8]? { (try? file.read()) ?? nil }
+
     /// Whether it is this process's alone.
     var isOurs: Bool {
         if case .ours = state.withLock({ $0.claim }) { return true }

@@ -18,6 +18,11 @@ public struct RecordInstance: Hashable, Sendable, BitwiseCopyable {
         Self.prefix + (0..<8).map { UInt8(truncatingIfNeeded: high >> (56 - 8 * UInt64($0))) }.hex + Self.suffix
     }
 
+    /// Its 16 bytes.
+    public var bytes: [UInt8] {
+        [high, low].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * UInt64($0))) } }
+    }
+
     static let prefix = "ring-"
     static let suffix = ".ring"
 }
@@ -87,6 +92,9 @@ public final class RecordRings: Sendable {
         guard descriptor >= 0 else { throw .system(path: path, operation: "open", code: errno) }
         close(descriptor)
     }
+
+    /// Takes the file away: of a server that never served.
+    public func remove() { unsafe unlink(file.path) }
 
     /// The writer of a ring, from 0. Asked for once for each ring; not used after `self` is gone.
     public func writer(_ ring: Int) -> RecordRingWriter {

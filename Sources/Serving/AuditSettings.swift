@@ -66,6 +66,9 @@ public final class AuditRings: Sendable {
             folder: folder, instance: instance, rings: shards + 1, bytesPerRing: bytesPerRing, mode: .acknowledge)
     }
 
+    /// Takes the file away: of a server that never served.
+    public func remove() { rings.remove() }
+
     /// Where the agent connects to acknowledge a ring's records: `ring-<instance>.<ring>.sock`.
     func socketPath(of ring: Int) -> String {
         "\(folder)/\(rings.instance.fileName.dropLast(".ring".utf8.count)).\(ring).sock"

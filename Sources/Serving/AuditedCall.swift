@@ -119,7 +119,7 @@ struct WaitingAnswer {
 }
 
 extension Method {
-    /// It changes what is served. It is recorded where it is carried out, before and after.
+    /// It changes what is served: what is carried out is recorded there, before and after.
     var isOrder: Bool {
         switch self {
         case .load, .unload, .swap, .rollback, .setLabel, .setWeights, .rollout, .promote, .abort, .shadow, .experiment,
@@ -129,7 +129,7 @@ extension Method {
         }
     }
 
-    /// What holds for its record; `nil`: there is none. An order has one here if it is refused before it is carried out.
+    /// What holds for its record; `nil`: there is none. An order has one here where it is not carried out.
     func auditPolicy(_ settings: AuditSettings) -> AuditPolicy? {
         switch self {
         case .predict, .modelInfer, .predictStream, .predictMany, .modelStreamInfer, .feedback: settings.predictions

@@ -6,13 +6,14 @@ import PredictionAPI
 import Protobuf
 import RecordRing
 import ServerMetrics
+import Synchronization
 import Tensors
 
 extension Connection {
     /// The whole reply of a unary call, or of PredictMany.
     func auditReply(_ exchange: Exchange, _ message: WireWriter, _ audit: ShardAudit) {
         let method = shard.rpcs[exchange.seat].method
-        guard !method.isOrder, let policy = method.auditPolicy(audit.settings) else {
+        guard let policy = method.auditPolicy(audit.settings) else {
             return leave(exchange, with: message)
         }
         let bytes = message.count - headroomBytes
@@ -47,6 +48,16 @@ extension Connection {
         }
     }
 
+    /// The answer to an order, which has records of its own.
+    func leaveRecorded(_ exchange: Exchange, _ result: Result<WireWriter, Refusal>) {
+        shard.giveBackCredit(exchange)
+        shard.audits[exchange.seat].isRecorded = true
+        switch result {
+        case .success(let message): leave(exchange, with: message)
+        case .failure(let refusal): leave(exchange, refusing: refusal)
+        }
+    }
+
     /// A refusal that ends the call.
     func auditRefusal(_ exchange: Exchange, _ refusal: Refusal, _ audit: ShardAudit) {
         let seat = exchange.seat
@@ -56,9 +67,8 @@ extension Connection {
         case .unaudited:
             audit.withholdAll(of: Pinned(exchange))
             policy = nil
-        // Not a call; and what is recorded where it is carried out.
+        // Not a call.
         case .http: policy = nil
-        case .errand where method.isOrder: policy = nil
         default: break
         }
         if shard.audits[seat].isEnding {
@@ -227,6 +237,30 @@ extension Shard {
         let caller = connection?.caller.views ?? audits[exchange.seat].caller ?? CallerViews()
         _ = writeRecord(exchange, caller, record, method: ByteView(record.method.path).dropFirst(1), .cancelled)
         giveBackCredit(exchange)
+    }
+
+    /// What the audit log has to do at the end of a turn.
+    func endAuditTurn(_ audit: ShardAudit) {
+        leaveWaiting()
+        audit.settleDebts(now: now)
+        if let journal = server.configuration.journal {
+            let next = journal.tellRefused(now: now)
+            if next < .max, next != refusedLook {
+                refusedLook = next
+                lookAtAudit(at: next)
+            }
+        }
+        let (isClosed, look) = audit.hasBeenClosed(now: now)
+        if let look { lookAtAudit(at: look) }
+        guard isClosed != isClosedForLong else { return }
+        isClosedForLong = isClosed
+        state.closedShards.add(isClosed ? 1 : -1, ordering: .relaxed)
+        log(
+            isClosed
+                ? "audit: calls are refused since 5 s, because they cannot be recorded: the server is not ready until they can; "
+                    + "see that vencejo-audit runs and that its disk is not full"
+                : "audit: calls can be recorded again")
+        server.wake()
     }
 
     /// Answers whose records are durable by now, and those that can wait no longer.

@@ -1,4 +1,5 @@
 // Enters: a connection. Leaves: the principal of its calls, as far as the transport knows.
+import HTTP2
 import Memory
 import Reactor
 import TLS
@@ -41,5 +42,35 @@ final class Caller {
 
     var views: CallerViews {
         CallerViews(auth: auth, principal: principal.view, credential: credential.view, peer: peer.view)
+    }
+}
+
+extension Connection {
+    /// Why it came to nothing, if it never carried a request; `nil`: it did, or was only looked at.
+    func refusedReason(_ ending: Ending) -> RefusedReason? {
+        guard session.framesReceived == 0 else { return nil }
+        switch ending {
+        case .tls: return .handshake
+        case .tooSlow: return .timeout
+        case .http2: return .protocolError
+        // Load balancers look whether a port is open.
+        case .peerLeft, .finished: return nil
+        }
+    }
+}
+
+/// The client that gave an order: what its records say.
+public struct OrderCaller: Sendable, Equatable {
+    public let principal: String
+    /// TRUST 4.1, Call.auth.
+    public let auth: UInt8
+    public let credential: String
+
+    public init(principal: String, auth: UInt8, credential: String) {
+        (self.principal, self.auth, self.credential) = (principal, auth, credential)
+    }
+
+    init(_ views: CallerViews) {
+        self.init(principal: views.principal.text, auth: views.auth, credential: views.credential.text)
     }
 }

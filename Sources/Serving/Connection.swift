@@ -14,6 +14,8 @@ final class Connection {
     let session: HTTP2.Session
     /// It came in where models may be loaded and swapped.
     let mayControl: Bool
+    /// Which of its shard's listeners it came by.
+    let listener: Int
     private var socket: Socket
     private var tls: TLSConnection?
     private var outbox = Outbox()
@@ -88,7 +90,10 @@ final class Connection {
 
     // MARK: - The steps
 
-    init(key: UInt64, socket: consuming Socket, tls: TLSConnection?, shard: Shard, mayControl: Bool) {
+    init(
+        key: UInt64, socket: consuming Socket, tls: TLSConnection?, shard: Shard, listener: Int, mayControl: Bool
+    ) {
+        self.listener = listener
         self.mayControl = mayControl
         self.key = key
         self.shard = shard

@@ -26,14 +26,20 @@ public final class Errand: Parcel, @unchecked Sendable {
     /// The last one, of an errand that comes again; and when it was given, on the shards' clock.
     public private(set) var answer: Result<[UInt8], ErrandRefusal>?
     public private(set) var answeredNanoseconds: Int64 = 0
+    /// The client, for the audit log; `nil`: there is none.
+    public let caller: OrderCaller?
+    /// What it asked for is recorded by the one that answers it.
+    public var isRecorded = false
     fileprivate let exchange: Pinned<Exchange>
     /// The shard's key of the connection.
     fileprivate let connection: UInt64
     private let door: ShardDoor
 
     fileprivate init(
-        _ purpose: Purpose, message: [UInt8], of exchange: Exchange, connection: UInt64, from door: ShardDoor
+        _ purpose: Purpose, message: [UInt8], of exchange: Exchange, connection: UInt64, from door: ShardDoor,
+        caller: OrderCaller?
     ) {
+        self.caller = caller
         self.purpose = purpose
         self.message = message
         isByCommand = exchange.head.isByCommand
@@ -127,7 +133,10 @@ extension Connection {
         shard.errands += 1
         shard.beginAudit(message, of: exchange, isStreamed: false)
         exchange.hold()
-        desk.put(Errand(purpose, message: message.array, of: exchange, connection: key, from: shard.door))
+        desk.put(
+            Errand(
+                purpose, message: message.array, of: exchange, connection: key, from: shard.door,
+                caller: shard.audit == nil ? nil : OrderCaller(caller.views)))
     }
 
     private static let errandsMax = 64
@@ -141,10 +150,12 @@ extension Connection {
             let message = try encoding(in: &exchange.arena) { (arena) throws(ArenaFull) in
                 try WireWriter(copying: bytes, headroom: headroomBytes, in: &arena)
             }
+            if errand.isRecorded { return leaveRecorded(exchange, .success(message)) }
             guard errand.purpose == .watch else { return reply(exchange, with: message) }
             begin(exchange)
             send(exchange, message)
         } catch {
+            if errand.isRecorded { return leaveRecorded(exchange, .failure(error)) }
             refuse(exchange, error)
         }
     }
@@ -166,7 +177,8 @@ extension Connection {
         guard let message = try message(of: exchange) else { return }
         guard shard.following.count < Self.followedMax else { throw .tooManyErrands(max: Self.followedMax) }
         if shard.state.isDraining { throw .draining }
-        let errand = Errand(.watch, message: message.array, of: exchange, connection: key, from: shard.door)
+        let errand = Errand(
+            .watch, message: message.array, of: exchange, connection: key, from: shard.door, caller: nil)
         shard.rpcs[exchange.seat].isFollowed = true
         shard.following.append(errand)
         shard.watchers.append(Shard.Watcher(connection: key, seat: exchange.seat))

@@ -50,19 +50,22 @@ public struct ServerConfiguration: Sendable {
     public var answers = AnswerForm.raw
     /// Where calls are recorded; `nil`: nowhere.
     public var audit: AuditRings?
+    /// Where all else is recorded.
+    public var journal: AuditJournal?
     /// A line for who looks after the server; of a call that is traced, with its caller's place in the trace.
     public var log: @Sendable (_ line: String, _ trace: TraceContext?) -> Void
 
     public init(
         limits: ServerLimits, models: Directory<Servable>, listeners: [[ServerListener]], desk: Desk? = nil,
         exposures: Exposures = Exposures(), page: Page, tracing: TracingSettings? = nil,
-        answers: AnswerForm = .raw, audit: AuditRings? = nil,
+        answers: AnswerForm = .raw, audit: AuditRings? = nil, journal: AuditJournal? = nil,
         log: @escaping @Sendable (String, TraceContext?) -> Void
     ) {
         self.page = page
         self.tracing = tracing
         self.answers = answers
         self.audit = audit
+        self.journal = journal
         self.desk = desk
         self.exposures = exposures
         self.limits = limits
@@ -87,9 +90,12 @@ final class ServerState: Sendable {
     /// Every model that the server begins with is loaded, or has failed.
     let startIsOver = Atomic<Bool>(false)
 
+    /// Shards that have refused calls for some time because they cannot be recorded.
+    let closedShards = Atomic<Int>(0)
+
     /// It only ever goes on.
     var stage: Stage { Stage(rawValue: raw.load(ordering: .acquiring)) ?? .draining }
-    var isReady: Bool { stage == .ready }
+    var isReady: Bool { stage == .ready && closedShards.load(ordering: .relaxed) == 0 }
     var isDraining: Bool { stage == .draining }
 
     func reach(_ stage: Stage) { _ = raw.max(stage.rawValue, ordering: .acquiringAndReleasing) }

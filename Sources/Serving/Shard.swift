@@ -66,6 +66,10 @@ final class Shard {
     var ticketsOut = 0
     /// An answer of this turn was timed, for who compares versions.
     var hasTimed = false
+    /// Calls are refused for want of records since some seconds.
+    var isClosedForLong = false
+    /// When it will look at what was refused.
+    var refusedLook = Int64.max
     /// Errands that are with the desk, but for those that come again.
     var errands = 0
     /// Those that come again, at the desk or not, while their streams are open.
@@ -196,10 +200,7 @@ final class Shard {
         wheel.advance(to: now) { due.append($0) }
         for key in due { look(key) }
         runGathered()
-        if let audit {
-            leaveWaiting()
-            audit.settleDebts(now: now)
-        }
+        if let audit { endAuditTurn(audit) }
         if newsTold != news { tell() }
         // What came in is answered; now everything leaves, one write for each connection.
         for key in touched { depart(key) }
@@ -326,7 +327,7 @@ final class Shard {
             for _ in 0..<64 {
                 guard let socket = try listeners[index].listener.accept() else { return }
                 guard connectionCount < limits.connectionsMax else { continue }
-                try open(socket, listeners[index])
+                try open(socket, listeners[index], number: index)
             }
         } catch {
             // No descriptors or no memory: those who wait in the kernel's queue get their turn later.
@@ -345,14 +346,14 @@ final class Shard {
         }
     }
 
-    private func open(_ socket: consuming Socket, _ listener: ServerListener) throws(SystemError) {
+    private func open(_ socket: consuming Socket, _ listener: ServerListener, number: Int) throws(SystemError) {
         let session: TLSConnection?
         do throws(TLSError) { session = try listener.tls?.connection() } catch { return log("TLS: \(error)") }
         let seat = free.last ?? connections.count
         if seat == generations.count { generations.append(0) }
         let key = UInt64(generations[seat]) << 32 | UInt64(seat)
         let connection = Connection(
-            key: key, socket: socket, tls: session, shard: self, mayControl: listener.mayControl)
+            key: key, socket: socket, tls: session, shard: self, listener: number, mayControl: listener.mayControl)
         try poller.add(connection.descriptor, key: key)
         if free.isEmpty { connections.append(connection) } else { connections[free.removeLast()] = connection }
         connectionCount += 1
@@ -372,6 +373,11 @@ final class Shard {
         recorder.count(.connections, -1)
         if case .http2 = ending { recorder.count(.goaways, point: GoawayReason.error.index) }
         if case .tls(let error) = ending { log("TLS: \(error)") }
+        if let journal = server.configuration.journal, let reason = connection.refusedReason(ending) {
+            let listener = listeners[connection.listener].listener.boundAddress.description
+            let network = RefusedTable.network(of: connection.peer.view.text)
+            lookAtAudit(at: journal.refused(RefusedTable.Key(reason: reason, network: network, listener: listener)))
+        }
     }
 
     /// Each exchange that has begun gets the corridor's place for it, also one whose head is not whole yet, or never will be.
@@ -408,12 +414,13 @@ final class Shard {
         var epoch: UInt64 = 0
         var stage = ServerState.Stage.starting
         var startIsOver = false
+        var isReady = false
     }
 
     private var news: News {
         News(
             epoch: catalog.object.epoch, stage: state.stage,
-            startIsOver: state.startIsOver.load(ordering: .acquiring))
+            startIsOver: state.startIsOver.load(ordering: .acquiring), isReady: state.isReady)
     }
 
     /// A model changed its state, or the server did: who watches is told.

@@ -60,6 +60,9 @@ final class ShardAudit {
     private var firstWaiting = 0
     /// What the wall clock shows beyond the shard's, ns.
     var wallOffset: Int64 = 0
+    /// Since when every call was refused; `nil`: the last one was not.
+    private var closedSince: Int64?
+    private var nextLookAtClosed: Int64 = 0
 
     private struct Gap {
         var count: UInt64 = 0
@@ -89,11 +92,43 @@ final class ShardAudit {
         if policy.durability == .disk, let since = agentGoneSince, now - since > Self.patience {
             failure = .agentGone
         } else if let credit = writer.reserve(bytes: bytes) {
+            closedSince = nil
             return .credit(credit)
         }
-        guard policy.otherwise == .open else { return .refused(failure) }
+        guard policy.otherwise == .open else {
+            if closedSince == nil { closedSince = now }
+            return .refused(failure)
+        }
         missed(failure, at: now)
         return .unrecorded
+    }
+
+    private static let closedForLong: Int64 = 5_000_000_000
+
+    /// Whether calls were refused for five seconds, and still are. And when to look again: while it is closed no call may come that
+    /// would show that there is room again.
+    func hasBeenClosed(now: Int64) -> (Bool, look: Int64?) {
+        let isAway = agentGoneSince.map { now - $0 > Self.patience } ?? false
+        let mustWait = settings.predictions == AuditPolicy(.disk, .closed)
+        if mustWait, isAway, closedSince == nil { closedSince = now }
+        guard let since = closedSince else {
+            return (false, mustWait && agentGoneSince != nil ? plan(now, Self.patience) : nil)
+        }
+        if !(mustWait && isAway),
+            let credit = writer.reserve(bytes: RecordLayout.callBytes(request: 1024, answer: 1024))
+        {
+            writer.giveBack(credit)
+            closedSince = nil
+            return (false, nil)
+        }
+        return (now - since > Self.closedForLong, plan(now, 1_000_000_000))
+    }
+
+    /// At most one look is planned at a time.
+    private func plan(_ now: Int64, _ nanoseconds: Int64) -> Int64? {
+        guard now >= nextLookAtClosed else { return nil }
+        nextLookAtClosed = now + nanoseconds
+        return nextLookAtClosed
     }
 
     func giveBack(_ credit: RecordCredit) { writer.giveBack(credit) }
@@ -147,15 +182,20 @@ final class ShardAudit {
                 try message.fixed64(5, gap.last, in: &texts)
             }
             let payload = try message.whole(headroom: 0, in: &texts)
-            guard let credit = writer.reserve(bytes: RecordLayout.eventBytes(payload: payload.count)) else {
-                return false
-            }
-            let time = UInt64(max(0, now + wallOffset))
-            _ = writer.write(kind, startUnixNanoseconds: time, payload: payload, using: credit)
-            return true
+            return record(kind, now: now, payload) != nil
         } catch {
             return false
         }
+    }
+
+    /// Writes what is no call. - Parameter payload: the event's protobuf message.
+    /// - Returns: its sequence; `nil`: there is no room for it, or it is larger than a record may be.
+    func record(_ kind: RecordKind, now: Int64, _ payload: ByteView) -> UInt64? {
+        guard payload.count <= RecordLayout.eventBytesMax,
+            let credit = writer.reserve(bytes: RecordLayout.eventBytes(payload: payload.count))
+        else { return nil }
+        let time = UInt64(max(0, now + wallOffset))
+        return writer.write(kind, startUnixNanoseconds: time, payload: payload, using: credit)
     }
 
     // MARK: - The agent
@@ -222,7 +262,10 @@ final class ShardAudit {
     /// All records up to this one are durable.
     var durable: UInt64 { receipts.sequence }
 
-    /// `nil`: it is not durable, or too old.
+    /// The record's entry in the log; `nil`: it is not durable, or too old.
+    func index(of sequence: UInt64) -> UInt64? { receipts.index(of: sequence) }
+
+    /// `nil`: as `index`.
     func receipt(of sequence: UInt64, in arena: inout Arena) throws(ArenaFull) -> ByteView? {
         try receipts.receipt(of: sequence, in: &arena)
     }

@@ -189,13 +189,16 @@ struct Serve: ParsableCommand {
         let directory = Directory<Servable>()
         let exposures = Exposures()
         let desk = settings.control.isEmpty ? nil : Desk()
+        let audit = try audit(settings)
+        let journal = try journal(audit) { logger.warning("\($0)") }
+        journal?.tell(.server, ServerRecord(.started, instance: journal?.instance, settings).encoded)
         let started = Clock.wallMilliseconds()
         let page = try page(settings, models: plans.count) { logger.warning("\($0)") }
         let running = Lock<Server?>(nil)
         let control = ModelControl(
             loader: loader(page), directory: directory, file: file, desired: desired, mode: settings.mode,
             readyRule: settings.ready, mayBeginEmpty: settings.mode == .explicit && settings.loadModels.isEmpty,
-            exposures: exposures, page: page,
+            exposures: exposures, page: page, journal: journal,
             hooks: ModelControl.Hooks(
                 spread: { epoch in running.withLock { $0 }?.spread(epoch) ?? Clock.now() },
                 report: { report in
@@ -212,13 +215,17 @@ struct Serve: ParsableCommand {
                 ready: { running.withLock { $0 }?.becomeReady() }))
         // Before the first client can ask for them, all names are known, as loading.
         let loads = control.begin(begun)
-        let listeners = try listen(settings)
-        let audit = try audit(settings)
+        let listeners: [[ServerListener]]
+        do throws(Failure) { listeners = try listen(settings) } catch {
+            audit?.remove()
+            throw error
+        }
         if let warning { logger.warning("\(warning)") }
         let server = try start(
             ServerConfiguration(
                 limits: settings.limits, models: directory, listeners: listeners, desk: desk,
-                exposures: exposures, page: page, tracing: settings.tracing, answers: settings.answers, audit: audit
+                exposures: exposures, page: page, tracing: settings.tracing, answers: settings.answers, audit: audit,
+                journal: journal
             ) {
                 log.warning("\($0)", metadata: $1.map(\.metadata))
             })
@@ -273,6 +280,7 @@ struct Serve: ParsableCommand {
         control.leave()
         tell("draining: open calls may end, at most \(settings.limits.drainNanoseconds / 1_000_000_000) s")
         page.reach(.draining)
+        journal?.tell(.server, ServerRecord(.draining, instance: journal?.instance).encoded)
         server.drain()
         // A second signal ends at once: nobody blocks it any more.
         try? Thread.start("second-signal") {
@@ -282,6 +290,7 @@ struct Serve: ParsableCommand {
         server.wait()
         showing.end()
         page.reach(.closed)
+        journal?.tell(.server, ServerRecord(.ended, instance: journal?.instance).encoded)
         let tally = server.tally
         tell(
             "drained: \(tally[.expired]) calls expired before they ran, \(tally[.cancelled]) were cancelled before, "
@@ -417,6 +426,16 @@ struct Serve: ParsableCommand {
                 place.settings)
         } catch {
             throw .usage("\(Settings.Key.auditRing.flag): \(error.sentence)")
+        }
+    }
+
+    private func journal(
+        _ audit: AuditRings?, warn: @escaping @Sendable (String) -> Void
+    ) throws(Failure) -> AuditJournal? {
+        do throws(SystemError) {
+            return try audit.map { (audit) throws(SystemError) in try AuditJournal(audit, warn: warn) }
+        } catch {
+            throw .usage("\(Settings.Key.auditRing.flag): the audit agent's socket cannot be made: \(error)")
         }
     }
 

@@ -29,6 +29,8 @@ extension Roster<Number> {
         for number in 0..<10_000 as Range<UInt64> {
             let lease = try entry.lease(.live, epoch: 1, lot: lot(number))
             counts[lease.provenance.version, default: 0] += 1
+            let percent = entry.split?.shares[lease.provenance.version] ?? 0
+            #expect(lease.shareMillionths == UInt32(percent) * 10_000)
         }
         return counts.mapValues { ($0 + 50) / 100 }
     }

@@ -14,6 +14,7 @@ private func written(
         headroom: headroom, expectedBytes: expectedBytes, referenceBytesMin: referenceBytesMin, in: &arena)
     try body(&writer, &arena)
     let count = writer.count
+    let joined = try writer.whole(headroom: headroom, in: &arena).array
     let pieces = try writer.finish(in: &arena) { buffer, bytes in
         #expect(bytes == count)
         for index in 0..<headroom { buffer[index] = 0xee }
@@ -21,7 +22,8 @@ private func written(
     let whole = pieces.array.flatMap(\.array)
     #expect(whole.count == count)
     #expect(whole.prefix(headroom).allSatisfy { $0 == 0xee })
-    return Array(whole.dropFirst(headroom))
+    #expect(joined == Array(whole.dropFirst(headroom)))
+    return joined
 }
 
 @Test func scalars() throws {

@@ -67,7 +67,7 @@ func theLatestSixteenGroupsAreSearched(between: Int) throws {
     func refused(_ refusal: Refusal, _ id: StaticString) -> Gathered.Refused {
         Gathered.Refused(
             refusal: refusal, id: ByteView(id), exchange: job.exchange, connection: 1, record: CallRecord(),
-            requestBytes: 0)
+            requestBytes: 0, audited: AuditedMessage())
     }
     for _ in 0..<2 {
         gathered.append(refused(.noTrailers, "a"))

@@ -30,6 +30,9 @@ private var rows: [RefusalRow] {
         RefusalRow(.http(405, "the method is GET, gRPC uses POST"), .unknown),
         RefusalRow(.headTooLarge, .resourceExhausted),
         RefusalRow(.noTrailers, .internal),
+        RefusalRow(.unaudited(.ringFull), .unavailable),
+        RefusalRow(.unaudited(.agentGone), .unavailable),
+        RefusalRow(.unaudited(.notDurable), .unavailable),
         RefusalRow(.unknownMethod("/a\n/b"), .unimplemented),
         RefusalRow(.timeout(.malformed("\"x\"")), .internal),
         RefusalRow(.encoding(.unsupported("\"br\"")), .unimplemented),
@@ -125,7 +128,7 @@ func everyRefusalHasAStatusAndASentence(row: RefusalRow) {
 
 @Test func theTableHoldsEveryCase() {
     let kinds = Set(rows.map { kind(of: $0.refusal) })
-    #expect(kinds == Set(0...26))
+    #expect(kinds == Set(0...27))
 }
 
 /// A case that is added does not compile until it has a number here, and a row above.

@@ -162,3 +162,32 @@ class Agent:
 
     def close(self):
         self.socket.close()
+
+
+def fields(message):
+    """{number: [values]} of a protobuf message, as numbers and bytes: read without its schema."""
+    found, place = {}, 0
+
+    def varint():
+        nonlocal place
+        value = shift = 0
+        while True:
+            byte = message[place]
+            place += 1
+            value |= (byte & 0x7f) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+    while place < len(message):
+        number, kind = divmod(varint(), 8)
+        if kind == 0:
+            value = varint()
+        elif kind == 1:
+            value = struct.unpack_from("<Q", message, place)[0]
+            place += 8
+        else:
+            size = varint()
+            value = message[place:place + size]
+            place += size
+        found.setdefault(number, []).append(value)
+    return found
