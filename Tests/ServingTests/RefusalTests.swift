@@ -161,6 +161,7 @@ private func kind(of refusal: Refusal) -> Int {
     case .errand: 24
     case .feedback: 25
     case .tooManyRows: 26
+    case .unaudited: 27
     }
 }
 
