@@ -74,6 +74,7 @@ let package = Package(
         // for agents, which are packages of their own (agents/README.md)
         .library(name: "Telemetry", type: .static, targets: ["Telemetry", "StructuredLog"]),
         .library(name: "Audit", type: .static, targets: ["Audit", "Cryptography", "Memory"]),
+        .library(name: "AuditReports", type: .static, targets: ["AuditReports"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -114,6 +115,7 @@ let package = Package(
             name: "StructuredLog", dependencies: ["Memory", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         ground("Audit", ["Memory", "JSON", "Protobuf", "Cryptography"], optimized),
+        ground("AuditReports", ["Audit", "Memory", "JSON", "Protobuf", "Cryptography"], optimized),
         ground("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans", "Reactor"]),
         .executableTarget(
             name: "vencejo",
@@ -145,6 +147,7 @@ let package = Package(
         tests("Rollout", ["Memory", "Tensors"], optimized), tests("Experiments", ["Memory"], optimized),
         tests("ServerMetrics", ["Memory", "Tensors", "Protobuf"], optimized), tests("Spans", ["Memory", "Protobuf"]),
         tests("Audit", ["Memory", "Cryptography"], optimized),
+        tests("AuditReports", ["Audit", "Memory", "Cryptography", "JSON"], optimized),
         tests("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans"]),
         .testTarget(
             name: "StructuredLogTests",

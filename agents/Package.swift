@@ -50,6 +50,7 @@ let package = Package(
             name: "vencejo-audit",
             dependencies: [
                 .product(name: "Audit", package: "vencejo"),
+                .product(name: "AuditReports", package: "vencejo"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "audit", swiftSettings: strict),

@@ -14,9 +14,12 @@ public struct Verifier: Sendable {
     }
 
     /// DIR is one log's folder.
-    public func verify(_ log: LogFiles) throws(UnreadableFile) -> VerifyReport {
+    /// - Parameter visit: gets its entries in order, for as long as they hold.
+    public func verify(
+        _ log: LogFiles, visit: ((LogEntry, SegmentHeader) -> Void)? = nil
+    ) throws(UnreadableFile) -> VerifyReport {
         var report = VerifyReport(hasSigners: signers != nil)
-        report.logs = [try verifyLog(log)]
+        report.logs = [try verifyLog(log, visit)]
         for checkpoint in expected where checkpoint.origin != report.logs[0].origin {
             if report.logs[0].origin == nil {
                 report.faults.append(
@@ -29,10 +32,13 @@ public struct Verifier: Sendable {
     }
 
     /// DIR is a folder of logs, those whose names are that of a log.
-    public func verify(folder logs: [LogFiles]) throws(UnreadableFile) -> VerifyReport {
+    /// - Parameter visit: gets the entries of one log after another, each in order, for as long as they hold.
+    public func verify(
+        folder logs: [LogFiles], visit: ((LogEntry, SegmentHeader) -> Void)? = nil
+    ) throws(UnreadableFile) -> VerifyReport {
         var report = VerifyReport(hasSigners: signers != nil)
         let logs = logs.filter { LogID.isFolderName($0.name) }.sorted { $0.name < $1.name }
-        for log in logs { report.logs.append(try verifyLog(log)) }
+        for log in logs { report.logs.append(try verifyLog(log, visit)) }
         let numbers = logs.map { LogID.number(ofFolder: $0.name) }
         for (number, next) in zip(numbers, numbers.dropFirst()) where next != number + 1 {
             let what = next == number ? "two logs have the number \(next)" : "log \(number + 1) is missing"
@@ -63,7 +69,7 @@ public struct Verifier: Sendable {
     ) throws(UnreadableFile) -> LogReport { try verifyLog(log, visit) }
 
     private func verifyLog(
-        _ log: LogFiles, _ visit: ((LogEntry, SegmentHeader) -> Void)? = nil
+        _ log: LogFiles, _ visit: ((LogEntry, SegmentHeader) -> Void)?
     ) throws(UnreadableFile) -> LogReport {
         var verification = LogVerification(
             log, signers: signers, expected: expected, auditKeys: auditKeys, visit: visit)

@@ -43,17 +43,7 @@ struct ReadOptions: ParsableArguments {
 struct PayloadOpener {
     private let keys: [[UInt8]: Secret]
 
-    /// `file`: of payload keys; `store`: the folder of the subject-store ring.
-    init(file: String, store: String) throws {
-        let bytes = try Texts.read(file, option: "--payload-keys")
-        let storeKeys = try Texts.keys(store, option: "--store-keys")
-        do throws(PayloadKeyFileError) {
-            let read = try PayloadKeyFile(bytes, storeKeys: storeKeys)
-            keys = Dictionary(uniqueKeysWithValues: read.keys.map { ($0.name, $0.key) })
-        } catch {
-            throw Failure(sentence: "--payload-keys: \(file): \(error.sentence)")
-        }
-    }
+    init(_ keys: [PayloadKey]) { self.keys = Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0.key) }) }
 
     /// `nil`: the record hides nothing, or its key is gone.
     func open(_ plaintext: [UInt8], _ index: UInt64, _ header: SegmentHeader) -> [UInt8]? {
@@ -68,13 +58,25 @@ struct PayloadOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The subject-store ring's folder, with --payload-keys.", valueName: "dir"))
     var storeKeys: String?
 
-    func opener() throws -> PayloadOpener? {
+    func opener() throws -> PayloadOpener? { try keys().map(PayloadOpener.init) }
+
+    /// `nil`: no file of payload keys is given.
+    func keys() throws -> [PayloadKey]? {
         switch (payloadKeys, storeKeys) {
         case (nil, nil): nil
-        case (let file?, let store?): try PayloadOpener(file: file, store: store)
+        case (let file?, let store?): try Self.keys(file: file, store: store)
         case (_?, nil):
             throw Failure(sentence: "--payload-keys is opened with the subject-store ring: give --store-keys too")
         case (nil, _?): throw Failure(sentence: "--store-keys opens a file of payload keys: give --payload-keys too")
+        }
+    }
+
+    /// `file`: of payload keys; `store`: the folder of the subject-store ring.
+    private static func keys(file: String, store: String) throws -> [PayloadKey] {
+        let bytes = try Texts.read(file, option: "--payload-keys")
+        let storeKeys = try Texts.keys(store, option: "--store-keys")
+        do throws(PayloadKeyFileError) { return try PayloadKeyFile(bytes, storeKeys: storeKeys).keys } catch {
+            throw Failure(sentence: "--payload-keys: \(file): \(error.sentence)")
         }
     }
 }

@@ -17,7 +17,7 @@ struct VencejoAudit: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             VerifyCommand.self, DumpCommand.self, ExportCommand.self, ProveCommand.self, OpenCommand.self,
-            CheckCommand.self,
+            CheckCommand.self, ReportCommand.self,
         ])
 
     static func main() {
