@@ -10,13 +10,8 @@ struct LogVerification {
     private let auditKeys: [String: Secret]?
     private let expected: [Checkpoint]
     private let visit: ((LogEntry, SegmentHeader) -> Void)?
-    private var segments: [Segment] = []
+    private var segments: [HeadedSegment] = []
     private var observed = Observations([])
-
-    private struct Segment {
-        let name: String
-        let header: SegmentHeader
-    }
 
     init(
         _ log: LogFiles, signers: TrustedSigners?, expected: [Checkpoint], auditKeys: [String: Secret]?,
@@ -32,13 +27,11 @@ struct LogVerification {
             try readHeaders()
             guard let first = segments.first?.header else { return }
             try checkChain()
-            var walk = SegmentWalk(first.range)
-            observed = Observations(expected.filter { $0.origin == first.origin })
-            observed.compare(walk.tree)
-            for index in segments.indices { try walkSegment(index, &walk) }
-            report.root = walk.tree.root
+            var tree = first.range
+            try join(&tree)
+            report.root = tree.root
             report.start = first.range
-            try checkEnd(walk)
+            try checkEnd(tree)
         } catch {
             switch error {
             case .fault(let finding): report.faults.append(finding)
@@ -66,7 +59,7 @@ struct LogVerification {
                 throw .fault(Finding("the header is that of segment \(header.sequence)", file: name))
             }
             try checkIdentity(header, name)
-            segments.append(Segment(name: name, header: header))
+            segments.append(HeadedSegment(name: name, header: header))
         }
         report.segments = segments.count
         report.origin = segments.first?.header.origin
@@ -74,7 +67,7 @@ struct LogVerification {
 
     /// - Returns: `nil`: a last file that was torn at its birth.
     private mutating func readHeader(_ name: String, isLast: Bool) throws(LogFault) -> SegmentHeader? {
-        let file = try read(name, SegmentHeader.byteCountMax + 1)
+        let file = try log.readOrFault(name, SegmentHeader.byteCountMax + 1)
         defer { withExtendedLifetime(file) {} }
         guard let header = SegmentHeader(file.view) else {
             guard isLast && file.view.count <= SegmentHeader.byteCountMax else {
@@ -128,100 +121,81 @@ struct LogVerification {
 
     // MARK: Steps 3 to 7
 
-    private mutating func walkSegment(_ index: Int, _ walk: inout SegmentWalk) throws(LogFault) {
-        let (name, header) = (segments[index].name, segments[index].header)
-        guard header.range == walk.tree else {
-            throw .fault(
-                Finding("its header continues another log: \(walk.tree.size) entries are before it", file: name))
-        }
-        let file = try read(name, .max)
-        defer { withExtendedLifetime(file) {} }
-        let isLast = index == segments.count - 1
-        // While it was read it may have grown; it cannot have become shorter.
-        guard file.view.count >= header.byteCount, SegmentHeader(file.view) == header else {
-            throw .fault(Finding("its header changed while it was read", file: name))
-        }
-        var limit = file.view.count
-        if !isLast {
-            let length = segments[index + 1].header.previousLength
-            guard length >= UInt64(header.byteCount), length <= UInt64(limit) else {
+    /// Takes the segments in order. Where nothing wants their entries, they were walked side by side before.
+    private mutating func join(_ tree: inout CompactRange) throws(LogFault) {
+        let unobserved = Observations(expected.filter { $0.origin == report.origin })
+        observed = unobserved
+        observed.compare(tree)
+        let verification = SegmentVerification(
+            log: log, segments: segments, unobserved: unobserved, auditKeys: auditKeys)
+        let outcomes = visit == nil ? verification.walkAll() : [:]
+        for index in segments.indices {
+            let segment = segments[index]
+            guard segment.header.range == tree else {
                 throw .fault(
-                    Finding("the next header says that \(length) bytes of it count; it has \(limit)", file: name))
+                    Finding("its header continues another log: \(tree.size) entries are before it", file: segment.name))
             }
-            limit = Int(length)
+            let outcome: SegmentOutcome
+            if let walked = outcomes[index] {
+                outcome = try walked.get()
+            } else {
+                outcome = try verification.walk(index, visit: visit)
+            }
+            tree = outcome.tree
+            try join(outcome, segment, isLast: index == segments.count - 1)
         }
-        guard let signer = Ed25519PublicKey(header.publicKey.raw) else {
-            throw .fault(Finding("its header's public key is none", file: name))
-        }
-        let key = NoteKey(name: header.origin.text, signer)
-        let keys = keys(header)
-        if auditKeys != nil, auditKeys?[header.keyID] == nil { report.missingKeys.insert(header.keyID) }
-        let end = walk.walk(file.view, header, limit: limit, key: key, keys: keys) { entry, tree in
-            observed.note(entry, name)
-            observed.compare(tree)
-            visit?(entry, header)
-        }
-        report.newest = walk.covered
-        (report.entries, report.records, report.checkpoints) = (walk.tree.size, walk.records, walk.checkpoints)
-        report.covered = walk.coveredSize
-        if walk.coveredSize > header.first {
-            (report.coveredOldest, report.coveredOldestLog) = (header.oldest, header.oldestLog)
-        }
-        if let wrong = observed.wrong {
-            throw .fault(Finding("an expected checkpoint of \(wrong) entries has another root", file: name))
-        }
-        try settle(end, Place(file: file.view, name: name, limit: limit, isLast: isLast, key: key), walk)
     }
 
-    private struct Place {
-        let file: ByteView
-        let name: String
-        let limit: Int
-        let isLast: Bool
-        let key: NoteKey
+    private mutating func join(
+        _ outcome: SegmentOutcome, _ segment: HeadedSegment, isLast: Bool
+    ) throws(LogFault) {
+        if let kid = outcome.missingKey { report.missingKeys.insert(kid) }
+        observed.add(outcome.observed)
+        report.entries = outcome.tree.size
+        report.records += outcome.records
+        report.checkpoints += outcome.checkpoints
+        if let covered = outcome.covered {
+            (report.newest, report.covered) = (covered, covered.checkpoint.size)
+            (report.coveredOldest, report.coveredOldestLog) = (segment.header.oldest, segment.header.oldestLog)
+        }
+        if let wrong = observed.wrong {
+            throw .fault(Finding("an expected checkpoint of \(wrong) entries has another root", file: segment.name))
+        }
+        try settle(outcome, segment.name, isLast: isLast)
     }
 
     /// Steps 4 and 5: what the end of a segment's walk means.
-    private mutating func settle(_ end: SegmentEnd, _ place: Place, _ walk: SegmentWalk) throws(LogFault) {
-        let rest: Int
-        switch end {
-        case .tampered(let at, let reason): throw .fault(Finding(reason, file: place.name, offset: at))
+    private mutating func settle(_ outcome: SegmentOutcome, _ name: String, isLast: Bool) throws(LogFault) {
+        switch outcome.end {
+        case .tampered(let at, let reason): throw .fault(Finding(reason, file: name, offset: at))
         case .damaged(let at, let fault):
-            guard place.isLast else { throw .fault(Finding(fault.sentence, file: place.name, offset: at)) }
-            report.unclean.append(Finding(fault.sentence, file: place.name, offset: at))
-            rest = at
+            guard isLast else { throw .fault(Finding(fault.sentence, file: name, offset: at)) }
+            report.unclean.append(Finding(fault.sentence, file: name, offset: at))
         case .whole(let isSealed, let isClosed):
-            if place.isLast, !isClosed {
-                report.unclean.append(Finding("it is not closed: no seal and checkpoint end it", file: place.name))
+            if isLast, !isClosed {
+                report.unclean.append(Finding("it is not closed: no seal and checkpoint end it", file: name))
             }
-            if !place.isLast, !isSealed {
-                report.notes.append(Finding("it ended without a seal: a crash", file: place.name))
-            }
-            guard place.limit < place.file.count else { return }
+            if !isLast, !isSealed { report.notes.append(Finding("it ended without a seal: a crash", file: name)) }
+            guard let rest = outcome.rest else { return }
             report.notes.append(
-                Finding(
-                    "bytes that do not count follow: a batch that was never acknowledged", file: place.name,
-                    offset: place.limit))
-            rest = place.limit
+                Finding("bytes that do not count follow: a batch that was never acknowledged", file: name, offset: rest)
+            )
         }
-        if let newer = SegmentWalk.newerCheckpoint(
-            in: place.file.dropFirst(rest), place.key, than: walk.tree.size)
-        {
-            throw .fault(
-                Finding(
-                    "a good checkpoint of \(newer.size) entries follows, and only \(walk.tree.size) are there",
-                    file: place.name, offset: rest))
-        }
+        guard let newer = outcome.newer else { return }
+        throw .fault(
+            Finding(
+                "a good checkpoint of \(newer) entries follows, and only \(outcome.tree.size) are there", file: name,
+                offset: outcome.rest))
     }
 
     /// Steps 6 and 7, when all entries are known.
-    private mutating func checkEnd(_ walk: SegmentWalk) throws(LogFault) {
+    private mutating func checkEnd(_ tree: CompactRange) throws(LogFault) {
         (report.expectedFound, report.notes) = (observed.found, report.notes + observed.findings)
         guard let first = segments.first?.header else { return }
         for checkpoint in expected where checkpoint.origin == first.origin {
-            if checkpoint.size > walk.tree.size {
+            if checkpoint.size > tree.size {
                 throw .fault(
-                    Finding("a checkpoint of \(checkpoint.size) entries is expected, and \(walk.tree.size) are there"))
+                    Finding("a checkpoint of \(checkpoint.size) entries is expected, and \(tree.size) are there"))
             }
             if checkpoint.size < first.first { report.expectedPassedOver += 1 }
         }
@@ -236,9 +210,5 @@ struct LogVerification {
     private func keys(_ header: SegmentHeader) -> SegmentKeys? {
         guard let key = auditKeys?[header.keyID] else { return nil }
         return SegmentKeys(auditKey: key, committed: header.committed)
-    }
-
-    private func read(_ name: String, _ bytesMax: Int) throws(LogFault) -> OwnedBytes {
-        do throws(UnreadableFile) { return try log.read(name, bytesMax) } catch { throw .unreadable(error) }
     }
 }

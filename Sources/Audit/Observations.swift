@@ -10,7 +10,7 @@ enum LogFault: Error {
 }
 
 /// What is looked at beside the tree.
-struct Observations {
+struct Observations: Sendable {
     private static let notesMax = 100
 
     /// How many expected checkpoints were compared and hold.
@@ -34,6 +34,15 @@ struct Observations {
         guard let roots = expected[tree.size] else { return }
         let root = tree.root
         if roots.allSatisfy({ $0 == root }) { found += roots.count } else { wrong = wrong ?? tree.size }
+    }
+
+    /// Adds what was looked at in the segment behind.
+    mutating func add(_ next: Observations) {
+        found += next.found
+        wrong = wrong ?? next.wrong
+        let kept = next.notes.prefix(Self.notesMax - notes.count)
+        notes += kept
+        more += next.more + next.notes.count - kept.count
     }
 
     mutating func note(_ entry: LogEntry, _ file: String) {

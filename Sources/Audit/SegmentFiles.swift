@@ -1,18 +1,18 @@
 // Enters: the names in a log's folder. Leaves: its segments in order, or the name that should not be there.
 public import Memory
 
-/// The files of one log; the reading is the caller's.
-public struct LogFiles {
+/// The files of one log; the reading is the caller's, and several threads may read at once.
+public struct LogFiles: Sendable {
     /// The folder's own name.
     public let name: String
     /// The names in it.
     public let names: [String]
     /// The beginning of a file of this name, at most so many bytes.
-    public let read: (_ name: String, _ bytesMax: Int) throws(UnreadableFile) -> OwnedBytes
+    public let read: @Sendable (_ name: String, _ bytesMax: Int) throws(UnreadableFile) -> OwnedBytes
 
     public init(
         name: String, names: [String],
-        read: @escaping (_ name: String, _ bytesMax: Int) throws(UnreadableFile) -> OwnedBytes
+        read: @escaping @Sendable (_ name: String, _ bytesMax: Int) throws(UnreadableFile) -> OwnedBytes
     ) {
         (self.name, self.names, self.read) = (name, names, read)
     }
