@@ -40,7 +40,7 @@ public struct SegmentHeader: Equatable, Sendable {
         let fixed = Self.fixedBytes
         guard file.count >= fixed, file.prefix(8).array == Self.magic else { return nil }
         let count = Int(file.bigEndian(at: 8, as: UInt32.self))
-        guard count <= Self.byteCountMax, count <= file.count else { return nil }
+        guard (fixed...Self.byteCountMax).contains(count), count <= file.count else { return nil }
         var names = HeaderFields(rest: file[fixed..<count])
         guard let logID = LogID(file[16..<32].array), let keyID = names.text(), isKeyID(keyID.utf8),
             let origin = names.text().flatMap(Origin.init), let roots = names.hashes(),

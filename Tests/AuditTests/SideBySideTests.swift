@@ -60,3 +60,11 @@ private func changed(_ random: inout SplitMix) -> [String: [UInt8]] {
     #expect(try report(spoiling: true).status == .tampered)
     #expect(throws: UnreadableFile(sentence: "no \(names[1])")) { try report(spoiling: false) }
 }
+
+/// A length of less than the fixed fields is no header's.
+@Test(arguments: [0, 24, 135, 136, 2507, 2508, Int(UInt32.max)]) func lengthsOfHeaders(length: Int) throws {
+    var files = vectors.log
+    let name = try #require(files.keys.min())
+    files[name]?.replaceSubrange(8..<12, with: (0..<4).map { UInt8(length >> (24 - 8 * $0) & 0xff) })
+    #expect(status([LogFiles("copy", files)], isFolder: false, pubkey: vectors.pubkey) == 1)
+}
