@@ -147,7 +147,7 @@ let package = Package(
         tests("Rollout", ["Memory", "Tensors"], optimized), tests("Experiments", ["Memory"], optimized),
         tests("ServerMetrics", ["Memory", "Tensors", "Protobuf"], optimized), tests("Spans", ["Memory", "Protobuf"]),
         tests("Audit", ["Memory", "Cryptography"], optimized),
-        tests("AuditReports", ["Audit", "Memory", "Cryptography", "JSON"], optimized),
+        tests("AuditReports", ["Audit", "Memory", "Cryptography"], optimized),
         tests("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans"]),
         .testTarget(
             name: "StructuredLogTests",

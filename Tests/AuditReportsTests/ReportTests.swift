@@ -70,6 +70,39 @@ private func references(_ rows: [[String: Any]]) -> [[String: Any]] {
     }
 }
 
+/// Rows behind a pruned part are proven too, and the report says that it is gone.
+@Test func aPrunedLogIsProven() throws {
+    var log = try SampleLog()
+    for version in 1...5 { try log.call("iris", Int64(version), key: 0) }
+    log.roll(.age)
+    try log.call("iris", 6, key: 0)
+    log.retain(from: 1)
+    for version in 7...9 { try log.call("iris", Int64(version), key: 0) }
+    log.roll(.end)
+    let oldest = try #require(log.volume.files.keys.min())
+    try log.volume.remove(oldest)
+    let report = try report(log.files, .mifid2)
+    let document = try Document(report)
+    #expect(report.status == .whole && document.values("decisions", "version") == ["6", "7", "8", "9"])
+    let signers = try TrustedSigners(TestKeys.pubkey)
+    for row in references(document.rows("decisions")) {
+        #expect(InclusionProof(row["proof"] as? String ?? "")?.isGood(signers) == true)
+    }
+    let retention = try #require(document.root["retention"] as? [String: Any])
+    #expect(retention["is_complete"] as? Bool == false && retention["keeps_minimum"] as? Bool == false)
+    #expect(report.markdown(folder: "d").contains("some are pruned"))
+}
+
+@Test func aFolderOfOneLogSaysWhatTheLogSays() throws {
+    let log = try SampleLog.everything()
+    let request = ReportRequest(profile: .sox, since: period.since, until: period.until)
+    let reporter = Reporter(
+        request, signers: try TrustedSigners(TestKeys.pubkey), expected: nil, keys: ReportKeys(audit: TestKeys.audit))
+    let folder = try reporter.report([log.files], isOneLog: false, hasProofs: true)
+    let one = try reporter.report([log.files], isOneLog: true, hasProofs: true)
+    #expect(folder.json == one.json && folder.markdown(folder: "d") == one.markdown(folder: "d"))
+}
+
 // MARK: Exit status
 
 @Test func aChangedRecordIsStatus1() throws {

@@ -178,6 +178,9 @@ struct SampleLog: ~Copyable {
     /// A record of these bytes, whatever they are.
     mutating func raw(_ bytes: [UInt8]) throws { _ = try writer.append([Draft { _ in bytes }], now: now) }
 
+    /// The next segment says that those below `sequence` are pruned.
+    mutating func retain(from sequence: UInt64) { writer.retain(from: sequence, oldestLog: 0, now: now) }
+
     mutating func roll(_ reason: SealReason) { writer.roll(reason, now: now) }
 
     private mutating func append(_ body: @escaping (RecordPlace, inout RecordWriter) -> Void) throws -> UInt64 {

@@ -2,7 +2,6 @@
 import ArgumentParser
 import Audit
 import AuditReports
-import Cryptography
 import Foundation
 import Glibc
 
