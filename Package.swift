@@ -73,8 +73,11 @@ let package = Package(
         .executable(name: "vencejo", targets: ["vencejo"]),
         // for agents, which are packages of their own (agents/README.md)
         .library(name: "Telemetry", type: .static, targets: ["Telemetry", "StructuredLog"]),
-        .library(name: "Audit", type: .static, targets: ["Audit", "Cryptography", "Memory"]),
-        .library(name: "AuditReports", type: .static, targets: ["AuditReports"]),
+        .library(
+            name: "AuditAgent", type: .static,
+            targets: [
+                "AuditAgent", "AuditReports", "Audit", "Keyrings", "Cryptography", "Memory", "StructuredLog",
+            ]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -85,7 +88,7 @@ let package = Package(
         // 0 doors
         door("CLinux"), door("CFiles"), door("CNghttp2", library: "nghttp2", static: "libnghttp2.a"),
         door("CSSL", library: "ssl"),
-        door("CCrypto", library: "crypto"), door("CZlib", library: "z"), door("COnnxRuntime"),
+        door("CCrypto", library: "crypto"), door("CZlib", library: "z"), door("COnnxRuntime"), door("CClock"),
         .target(
             name: "CRevision", path: "Sources/Doors/CRevision",
             cSettings: [.define("VENCEJO_REVISION", to: "\"\(revision)\"")]),
@@ -116,6 +119,10 @@ let package = Package(
             swiftSettings: strict),
         ground("Audit", ["Memory", "JSON", "Protobuf", "Cryptography"], optimized),
         ground("AuditReports", ["Audit", "Memory", "JSON", "Protobuf", "Cryptography"], optimized),
+        //   Reads rings, writes the log, and asks the kernel for its clock.
+        ground(
+            "AuditAgent",
+            ["Memory", "JSON", "Protobuf", "Cryptography", "Audit", "RecordRing", "Keyrings", "CClock"], optimized),
         ground("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans", "Reactor"]),
         .executableTarget(
             name: "vencejo",
@@ -148,6 +155,7 @@ let package = Package(
         tests("ServerMetrics", ["Memory", "Tensors", "Protobuf"], optimized), tests("Spans", ["Memory", "Protobuf"]),
         tests("Audit", ["Memory", "Cryptography"], optimized),
         tests("AuditReports", ["Audit", "Memory", "Cryptography"], optimized),
+        tests("AuditAgent", ["Memory", "Cryptography", "Audit", "RecordRing", "Keyrings"], optimized),
         tests("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans"]),
         .testTarget(
             name: "StructuredLogTests",

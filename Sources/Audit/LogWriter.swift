@@ -30,6 +30,12 @@ public struct Draft {
     }
 }
 
+/// The segment that is written. It does not depend on the kind of volume, and other modules that hold a writer need its layout.
+struct WrittenSegment {
+    let header: SegmentHeader
+    var checkpoints: UInt32 = 0
+}
+
 /// The one writer of a log (TRUST 4.1, "Writer"). What `append` returned is durable.
 public struct LogWriter<Volume: AuditVolume>: ~Copyable {
     public static var segmentBytesMax: Int { 64 << 20 }
@@ -50,17 +56,15 @@ public struct LogWriter<Volume: AuditVolume>: ~Copyable {
     private var oldest: UInt64
     public private(set) var oldestLog: UInt32
     /// Of the segment that is written; `nil`: the next batch begins one.
-    private var segment: Segment?
+    private var segment: WrittenSegment?
     private var segmentKeys: SegmentKeys?
     /// Bytes that count of the segment before, or of this one.
     private var durableBytes: UInt64
     private var checkpointed: UInt64
     private var checkpointedAt: UInt64
 
-    private struct Segment {
-        let header: SegmentHeader
-        var checkpoints: UInt32 = 0
-    }
+    /// The next batch begins a segment.
+    public var isBetweenSegments: Bool { segment == nil }
 
     /// Goes on from `state`, in a new segment.
     /// - Parameters:
@@ -185,7 +189,7 @@ public struct LogWriter<Volume: AuditVolume>: ~Copyable {
             try volume.rename(name, to: LogFiles.nameAside(name, among: try volume.names()))
             throw error
         }
-        segment = Segment(header: header)
+        segment = WrittenSegment(header: header)
         segmentKeys = derived
         enter(header.bytes)
         sequence += 1

@@ -3,27 +3,42 @@ public import Cryptography
 internal import Memory
 internal import Protobuf
 
+/// The cipher of one payload key in one segment of one log: Kp(32) || base(12) (TRUST 4.1, "Payload keys").
+///
+/// Deriving takes 9 µs and sealing less than one: a writer keeps it for as long as its segment.
+public final class PayloadCipher {
+    private var cipher: AES256GCM
+    private let base: [UInt8]
+    private static let none: [UInt8] = []
+
+    /// - Parameter salt: the segment's.
+    public init(key: Secret, logID: LogID, salt: [UInt8]) {
+        let info = Array("audpay-v1".utf8) + [0] + logID.bytes + salt
+        let derived = key.withBytes { HKDF.expand(.sha512, key: $0, info: info.raw, count: 44) }
+        cipher = derived.withBytes { AES256GCM(key: $0.extracting(0..<32)) }
+        base = derived.withBytes { [UInt8](copying: $0.extracting(32..<44)) }
+    }
+
+    /// Adds GCM(Kp, base ⊕ index, empty, `payload`) at the end of `output`: 16 bytes more than `payload` has.
+    public func seal(_ payload: RawSpan, index: UInt64, into output: inout [UInt8]) {
+        let none = Self.none
+        cipher.seal(payload, nonce: nonce(base, index).raw, authenticating: none.raw, into: &output)
+    }
+
+    /// Adds the payload at the end of `output`. False: it is not what was sealed under this key for this entry.
+    public func open(_ data: RawSpan, index: UInt64, into output: inout [UInt8]) -> Bool {
+        let none = Self.none
+        return cipher.open(data, nonce: nonce(base, index).raw, authenticating: none.raw, into: &output)
+    }
+}
+
 /// Seals and opens payloads (TRUST 4.1, "Payload keys"): data = GCM(Kp, base ⊕ index, empty, Payload).
 public enum Payload {
-    /// Kp(32) || base(12), which are good for one segment of one log.
-    private static func derive(_ key: Secret, _ logID: LogID, salt: [UInt8]) -> Secret {
-        let info = Array("audpay-v1".utf8) + [0] + logID.bytes + salt
-        return key.withBytes { HKDF.expand(.sha512, key: $0, info: info.raw, count: 44) }
-    }
-
-    private static func nonce(_ derived: Secret, _ index: UInt64) -> [UInt8] {
-        Audit.nonce(derived.withBytes { [UInt8](copying: $0.extracting(32..<44)) }, index)
-    }
-
     public static func seal(
         _ payload: [UInt8], key: Secret, logID: LogID, salt: [UInt8], index: UInt64
     ) -> [UInt8] {
-        let derived = derive(key, logID, salt: salt)
-        var cipher = derived.withBytes { AES256GCM(key: $0.extracting(0..<32)) }
         var data: [UInt8] = []
-        let none: [UInt8] = []
-        cipher.seal(
-            payload.raw, nonce: nonce(derived, index).raw, authenticating: none.raw, into: &data)
+        PayloadCipher(key: key, logID: logID, salt: salt).seal(payload.raw, index: index, into: &data)
         return data
     }
 
@@ -31,12 +46,8 @@ public enum Payload {
     public static func open(
         _ data: [UInt8], key: Secret, logID: LogID, salt: [UInt8], index: UInt64
     ) -> [UInt8]? {
-        let derived = derive(key, logID, salt: salt)
-        var cipher = derived.withBytes { AES256GCM(key: $0.extracting(0..<32)) }
         var payload: [UInt8] = []
-        let none: [UInt8] = []
-        let isGood = cipher.open(
-            data.raw, nonce: nonce(derived, index).raw, authenticating: none.raw, into: &payload)
+        let isGood = PayloadCipher(key: key, logID: logID, salt: salt).open(data.raw, index: index, into: &payload)
         return isGood ? payload : nil
     }
 

@@ -1,0 +1,247 @@
+// Enters: calls and events of rings. Leaves: whether their records are the bytes that another implementation wrote.
+import Cryptography
+import Foundation
+import Memory
+import TestSupport
+import Testing
+
+@testable import Audit
+@testable import AuditAgent
+@testable import RecordRing
+
+private func vectors() -> [String: Any] {
+    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appending(path: "../Audit/vectors/audit.json")
+    guard let data = try? Data(contentsOf: file),
+        let all = try? JSONSerialization.jsonObject(with: data) as? [String: Any]
+    else { preconditionFailure("no \(file.path)") }
+    return all
+}
+
+private func bytes(_ hex: Any?) -> [UInt8] { (hex as? String).flatMap { [UInt8](hex: $0) } ?? [] }
+
+/// Gives one key, whatever is asked for, and remembers what was.
+private struct OneKey: PayloadKeySource {
+    let given: PayloadKey
+    var asked: [(subject: [UInt8], month: UInt32)] = []
+
+    init(_ name: [UInt8] = pattern(8), _ key: [UInt8] = pattern(32)) {
+        given = PayloadKey(
+            name: name, subject: SubjectCache.none, month: 1, isHeld: false, key: Secret(copying: key.raw))
+    }
+
+    mutating func key(subject: [UInt8], month: UInt32) -> PayloadKey {
+        asked.append((subject, month))
+        return given
+    }
+
+    mutating func flush() throws(VolumeError) {}
+}
+
+private let place: Audit.RecordPlace = {
+    guard let id = LogID(pattern(16)) else { preconditionFailure("an id of 16 bytes") }
+    return Audit.RecordPlace(index: 7, logID: id, salt: pattern(32, 3))
+}()
+
+private let indexKey = Secret(copying: pattern(32, 9).raw)
+
+/// The record of a call as bytes, and its payload.
+private func compose(
+    _ call: RingCall, copies: BodyCopies = .none, salt: [UInt8] = pattern(32, 5), keys: inout OneKey,
+    source: RecordSource = RecordSource(instance: 1, ring: 0, sequence: 1), at place: Audit.RecordPlace = place
+) throws -> (record: [UInt8], payload: [UInt8]) {
+    var composer = CallComposer(copies: copies, indexKey: indexKey) { salt + pattern($0 - salt.count) }
+    composer.begin()
+    let batch = Batch()
+    composer.add(call, source, to: batch, from: &keys, now: startUnixNanoseconds)
+    let draft = try #require(batch.drafts(PayloadCiphers()).first)
+    #expect(!draft.isUrgent)
+    let record = draft.plaintext(place)
+    let sealed = try #require(Payload.sealed(inRecord: record))
+    #expect(sealed.key == keys.given.name)
+    let payload = Payload.open(
+        sealed.data, key: keys.given.key, logID: place.logID, salt: place.salt, index: place.index)
+    return (record, try #require(payload))
+}
+
+/// The call of an entry of the vectors.
+private func ringCall(_ record: [String: Any], _ payload: [String: Any], _ entry: [String: Any]) throws -> RingCall {
+    let fields = try #require(record["call"] as? [String: Any])
+    func number(_ name: String) -> UInt64 { (fields[name] as? NSNumber)?.uint64Value ?? 0 }
+    func small(_ name: String) -> UInt8 { UInt8(number(name)) }
+    func word(_ name: String) -> UInt32 { UInt32(number(name)) }
+    func text(_ name: String) -> ByteView { kept(fields[name] as? String ?? "") }
+    var call = RingCall()
+    call.startUnixNanoseconds = (record["time"] as? NSNumber)?.uint64Value ?? 0
+    (call.method, call.principal, call.credential) = (text("method"), text("principal"), text("credential"))
+    (call.reason, call.asked, call.model) = (text("reason"), text("asked"), text("model"))
+    (call.auth, call.verdict, call.status) = (small("auth"), small("verdict"), small("status"))
+    (call.slot, call.draw) = (small("slot"), small("draw"))
+    (call.cache, call.fallback) = (small("cache"), small("fallback"))
+    call.version = Int64(number("version"))
+    call.artifact = kept(bytes(fields["artifact"]))
+    (call.epoch, call.exposure, call.batch) = (number("epoch"), number("exposure"), number("batch"))
+    (call.readNanoseconds, call.queueNanoseconds) = (number("read"), number("queue"))
+    (call.runNanoseconds, call.totalNanoseconds) = (number("run"), number("total"))
+    (call.requestBytes, call.answerBytes) = (number("request_bytes"), number("answer_bytes"))
+    (call.rows, call.batchRows, call.batchFirst) = (word("rows"), word("batch_rows"), word("batch_first"))
+    (call.imputed, call.clipped, call.outliers) = (word("imputed"), word("clipped"), word("outliers"))
+    (call.sharePPM, call.message, call.clockErrorMicroseconds) = (
+        word("share_ppm"), word("message"), word("clock_error")
+    )
+    let trace = kept(bytes(fields["trace"]))
+    if trace.count == 16 { (call.traceHigh, call.traceLow) = (trace.bigEndian(at: 0), trace.bigEndian(at: 8)) }
+    call.requestID = kept(payload["request_id"] as? String ?? "")
+    call.peer = kept(payload["peer"] as? String ?? "")
+    call.routingKey = (payload["routing_key"] as? NSNumber)?.uint64Value ?? 0
+    // Not in the order of the names.
+    let pairs = (payload["labels"] as? [String: String] ?? [:]).sorted { $0.key > $1.key }
+    call.labels = labels(pairs.map { (Array($0.key.utf8), Array($0.value.utf8)) })
+    if let body = entry["request_body"], fields["request_digest"] != nil { call.request = .copy(kept(bytes(body))) }
+    if let body = entry["answer_body"], fields["answer_digest"] != nil { call.answer = .copy(kept(bytes(body))) }
+    return call
+}
+
+/// The calls of the vectors become their plaintexts, byte for byte: envelope, digests, payload and its seal.
+@Test func callsOfTheVectors() throws {
+    let vectors = vectors()
+    let entries = try #require(vectors["entries"] as? [[String: Any]])
+    let segments = try #require(vectors["segments"] as? [[String: Any]])
+    let keyFile = try #require(vectors["payload_keys"] as? [String: Any])
+    let named = ["entries_before", "entries_after"].flatMap { keyFile[$0] as? [[String: Any]] ?? [] }
+    let logID = try #require(LogID(bytes(vectors["log_id"])))
+    var count = 0
+    for entry in entries {
+        guard let record = entry["record"] as? [String: Any], let payload = entry["payload"] as? [String: Any],
+            let sealed = record["sealed"] as? [String: Any],
+            // A ring has none.
+            payload["findings"] == nil,
+            let key = named.first(where: { $0["name"] as? String == sealed["key"] as? String })
+        else { continue }
+        let source = try #require(record["source"] as? [String: Any])
+        let segment = try #require(entry["segment"] as? Int)
+        var keys = OneKey(bytes(key["name"]), bytes(key["key"]))
+        let found = try compose(
+            ringCall(record, payload, entry), copies: payload["request"] == nil ? .none : .both,
+            salt: bytes(payload["salt"]), keys: &keys,
+            source: RecordSource(
+                instance: (source["instance"] as? NSNumber)?.uint64Value ?? 0, ring: source["ring"] as? Int ?? 0,
+                sequence: (source["sequence"] as? NSNumber)?.uint64Value ?? 0),
+            at: Audit.RecordPlace(
+                index: UInt64(entry["index"] as? Int ?? 0), logID: logID, salt: bytes(segments[segment]["salt"])))
+        #expect(found.payload.hex == entry["payload_plaintext"] as? String)
+        #expect(found.record.hex == entry["plaintext"] as? String)
+        count += 1
+    }
+    #expect(count >= 5)
+}
+
+/// What a ring holds that is not as it should be, and what policy leaves out.
+@Test(arguments: [
+    ("none", BodyCopies.none, #"{"salt":"S","request_id":"é�","labels":{"a":"2","b":"�"},"peer":"p"}"#),
+    ("request", .request, #"{"salt":"S","request_id":"é�","labels":{"a":"2","b":"�"},"peer":"p","request":"7231"}"#),
+    ("answer", .answer, #"{"salt":"S","request_id":"é�","labels":{"a":"2","b":"�"},"peer":"p","answer":"61"}"#),
+    (
+        "both", .both,
+        #"{"salt":"S","request_id":"é�","labels":{"a":"2","b":"�"},"peer":"p","request":"7231","answer":"61"}"#
+    ),
+]) func payloads(name: String, copies: BodyCopies, wanted: String) throws {
+    var call = RingCall()
+    call.requestID = kept(Array("é".utf8) + [0xff])
+    call.peer = kept("p")
+    call.labels = labels([([0x62], [0xc3]), ([0x61], [0x31]), ([0x61], [0x32])])
+    call.request = .copy(kept("r1"))
+    call.answer = .copy(kept("a"))
+    call.principal = kept([0x80, 0x41])
+    call.version = -1
+    var keys = OneKey()
+    let found = try compose(call, copies: copies, keys: &keys)
+    #expect(RecordJSON.payload(found.payload) == wanted.replacing("S", with: pattern(32, 5).hex))
+    let digests = [([UInt8(1)], "r1"), ([2], "a")].map { first, body in
+        let message = first + SHA256.digest(of: Array(body.utf8).raw).bytes
+        let code = HMACSHA256.code(of: message.raw, key: pattern(32, 5).raw)
+        return (0..<32).map { code[$0] }.hex
+    }
+    #expect(
+        RecordJSON.record(found.record)
+            == #"{"source":{"instance":1,"sequence":1},"call":{"principal":"�A","version":-1,"#
+            + #""request_digest":"\#(digests[0])","answer_digest":"\#(digests[1])"}}"#)
+}
+
+/// A body that was hashed by the server gives the digest that its copy would; one that is not there gives none.
+@Test func digestsOfBodies() throws {
+    var keys = OneKey()
+    var call = RingCall()
+    call.request = .copy(kept("body"))
+    call.answer = .leftOut
+    let copied = try compose(call, keys: &keys).record
+    call.request = .digest(kept(SHA256.digest(of: Array("body".utf8).raw).bytes))
+    call.answer = .none
+    #expect(try compose(call, keys: &keys).record == copied)
+    #expect(RecordJSON.record(copied)?.contains("answer_digest") == false)
+    call.request = .copy(.empty)
+    #expect(RecordJSON.record(try compose(call, keys: &keys).record)?.contains("request_digest") == true)
+}
+
+/// The subject's pseudonym and the month that its key is asked for.
+@Test(
+    arguments: [
+        ("", startUnixNanoseconds, 202607), ("anna", startUnixNanoseconds, 202607),
+        // Two months back are believed, a year is not, nor the day after tomorrow.
+        ("anna", startUnixNanoseconds - 60 * 86_400_000_000_000, 202605), ("anna", 5, 202607), ("anna", .max, 202607),
+        ("anna", startUnixNanoseconds + 86_400_000_000_000 * 3, 202607),
+    ] as [(String, UInt64, UInt32)]) func subjects(subject: String, time: UInt64, month: UInt32) throws
+{
+    var keys = OneKey()
+    var call = RingCall()
+    call.subject = kept(subject)
+    call.startUnixNanoseconds = time
+    _ = try compose(call, keys: &keys)
+    let code = HMACSHA256.code(of: (Array("audsub-v1".utf8) + [0] + Array(subject.utf8)).raw, key: pattern(32, 9).raw)
+    let wanted = subject.isEmpty ? [UInt8](repeating: 0, count: 16) : (0..<16).map { code[$0] }
+    #expect(keys.asked.map(\.subject) == [wanted] && keys.asked.map(\.month) == [month])
+}
+
+/// A key is asked for once a batch, whatever the order of subjects; another key by the next batch is taken.
+@Test func keysAreAskedForInEachBatch() {
+    var composer = CallComposer(copies: .none, indexKey: indexKey) { pattern($0) }
+    var keys = OneKey()
+    for _ in 0..<2 {
+        composer.begin()
+        let batch = Batch()
+        for number in 0..<30 as Range<UInt64> {
+            composer.add(
+                call(number, subject: "s\(number % 3)"), RecordSource(instance: 1, ring: 0, sequence: number + 1),
+                to: batch, from: &keys, now: startUnixNanoseconds)
+        }
+        #expect(batch.keys.count == 3)
+    }
+    #expect(keys.asked.count == 6)
+}
+
+@Test func eventsMustBeWhatTheySay() {
+    var composer = CallComposer(copies: .none, indexKey: indexKey) { pattern($0) }
+    let batch = Batch()
+    var gap = RecordWriter()
+    gap.text(1, "predict")
+    gap.number(3, 4)
+    let ringPlace = RecordSource(instance: 1, ring: 2, sequence: 3)
+    let events: [(RecordKind, [UInt8], Bool)] = [
+        (.gap, gap.bytes, true), (.gap, [0x0a], false), (.server, gap.bytes, false),
+        (.refused, [0x0a, 1, 0xff], false), (.withheld, [8, 9], true), (.admin, [], true),
+    ]
+    for (kind, event, isGood) in events {
+        let isAdded = composer.add(kind, kept(event), time: 9, ringPlace, to: batch)
+        #expect(isAdded == isGood, "\(kind)")
+    }
+    let drafts = batch.drafts(PayloadCiphers())
+    #expect(drafts.map(\.isUrgent) == [false, false, true])
+    let source = #""source":{"instance":1,"ring":2,"sequence":3}"#
+    let wanted = [#""gap":{"kind":"predict","count":4}"#, #""withheld":{"sequence":9}"#, #""admin":{}"#]
+    // Of the pool those 32 bytes that were not drawn for a refused one.
+    let blinds = [0, 4, 5].map { Array(pattern(4096)[32 * $0..<32 * ($0 + 1)]).hex }
+    for (draft, (event, blind)) in zip(drafts, zip(wanted, blinds)) {
+        let json = RecordJSON.record(draft.plaintext(place))
+        #expect(json == #"{"time":9,\#(source),\#(event),"blind":"\#(blind)"}"#)
+    }
+}
