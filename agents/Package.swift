@@ -49,9 +49,9 @@ let package = Package(
         .executableTarget(
             name: "vencejo-audit",
             dependencies: [
-                .product(name: "Audit", package: "vencejo"),
-                .product(name: "AuditReports", package: "vencejo"),
+                .product(name: "AuditAgent", package: "vencejo"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             path: "audit", swiftSettings: strict),
         // A client of grpc-swift-2 that knows nothing of the server but proto/; Tests/SystemTests/test_grpc_swift.py runs it.

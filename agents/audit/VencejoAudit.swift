@@ -16,8 +16,8 @@ struct VencejoAudit: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            VerifyCommand.self, DumpCommand.self, ExportCommand.self, ProveCommand.self, OpenCommand.self,
-            CheckCommand.self, ReportCommand.self,
+            RunCommand.self, VerifyCommand.self, DumpCommand.self, ExportCommand.self, ProveCommand.self,
+            OpenCommand.self, CheckCommand.self, ReportCommand.self,
         ])
 
     static func main() {
