@@ -130,7 +130,7 @@ public struct LogWriter<Volume: AuditVolume>: ~Copyable {
             frame += body
             try volume.write(frame)
             try volume.sync()
-            enter(frame)
+            enter(frame.raw)
             durableBytes += UInt64(frame.count)
             checkpoint(now: now)
         } catch {}
@@ -164,7 +164,7 @@ public struct LogWriter<Volume: AuditVolume>: ~Copyable {
         try volume.sync()
         var start = 0
         for end in ends {
-            enter(Array(bytes[start..<end]))
+            enter(bytes.raw.extracting(start..<end))
             start = end
         }
         durableBytes += UInt64(bytes.count)
@@ -191,7 +191,8 @@ public struct LogWriter<Volume: AuditVolume>: ~Copyable {
         }
         segment = WrittenSegment(header: header)
         segmentKeys = derived
-        enter(header.bytes)
+        let entry = header.bytes
+        enter(entry.raw)
         sequence += 1
         durableBytes = UInt64(header.byteCount)
     }
@@ -216,8 +217,8 @@ public struct LogWriter<Volume: AuditVolume>: ~Copyable {
         anchor(note, now)
     }
 
-    private mutating func enter(_ entry: [UInt8]) {
-        tree.append(MerkleTree.leafHash(SHA256.digest(of: entry.raw)))
+    private mutating func enter(_ entry: RawSpan) {
+        tree.append(MerkleTree.leafHash(SHA256.digest(of: entry)))
     }
 
     private mutating func abandon() {

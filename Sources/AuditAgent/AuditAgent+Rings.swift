@@ -35,8 +35,9 @@ extension AuditAgent {
         }
     }
 
+    /// At the first look, too, before this life writes: what the last segment says of a server, the next one does not.
     private func removeIfFinished(_ life: ServerLife) {
-        guard life.isDrained && life.isRecorded && !life.rings.contains(where: \.isInBatch) else { return }
+        guard life.isRecorded && !life.rings.contains(where: \.isInBatch) else { return }
         for ring in life.rings { ring.remove(world.sockets) }
         do throws(RecordRingError) {
             if try life.file.removeIfFinished() { folder.remove(life) }
