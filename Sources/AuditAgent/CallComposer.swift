@@ -147,15 +147,13 @@ struct CallComposer {
             room.number(11, UInt64(call.slot))
         }
         message.data(12, call.artifact)
-        message.append(addingCapacity: 400) { room in
-            Self.numbers(call, to: &room)
-            Self.digest(20, requestDigest, to: &room)
-            Self.digest(21, answerDigest, to: &room)
-            Self.moreNumbers(call, to: &room)
-        }
+        message.append(addingCapacity: 7 * 12) { Self.numbers(call, to: &$0) }
+        add(20, requestDigest)
+        add(21, answerDigest)
+        message.append(addingCapacity: 15 * 12) { Self.moreNumbers(call, to: &$0) }
     }
 
-    /// At most 7 × 13 bytes: a head of a field from 16 on has two.
+    /// At most 7 × 12 bytes: a field from 16 on has a head of two.
     private static func numbers(_ call: RingCall, to room: inout OutputSpan<UInt8>) {
         room.number(13, call.epoch)
         room.number(14, call.readNanoseconds)
@@ -166,7 +164,7 @@ struct CallComposer {
         room.number(19, call.answerBytes)
     }
 
-    /// At most 15 × 13 bytes.
+    /// At most 15 × 12 bytes; the trace, of 19, counts as two of them.
     private static func moreNumbers(_ call: RingCall, to room: inout OutputSpan<UInt8>) {
         room.number(22, UInt64(call.rows))
         room.fixed64(23, call.batch)
@@ -192,10 +190,10 @@ struct CallComposer {
         room.number(36, UInt64(call.clockErrorMicroseconds))
     }
 
-    private static func digest(_ field: UInt64, _ code: InlineArray<32, UInt8>?, to room: inout OutputSpan<UInt8>) {
+    private mutating func add(_ field: UInt64, _ code: InlineArray<32, UInt8>?) {
         guard let code else { return }
-        room.head(field, bytes: 32)
-        for index in 0..<32 { room.append(code[index]) }
+        message.head(field, bytes: 32)
+        unsafe code.span.withUnsafeBytes { unsafe message.append(contentsOf: $0) }
     }
 
     /// HMAC-SHA-256(salt, `first` || SHA-256(body)); `nil`: there is no body, or it was not kept.

@@ -183,6 +183,31 @@ private func ringCall(_ record: [String: Any], _ payload: [String: Any], _ entry
     #expect(RecordJSON.record(try compose(call, keys: &keys).record)?.contains("request_digest") == true)
 }
 
+/// Numbers that no server writes, and texts of which each byte becomes three, have room.
+@Test func theLargestCall() throws {
+    var call = RingCall()
+    call.startUnixNanoseconds = .max
+    (call.version, call.epoch, call.readNanoseconds, call.queueNanoseconds) = (.min, .max, .max, .max)
+    (call.runNanoseconds, call.totalNanoseconds, call.requestBytes, call.answerBytes) = (.max, .max, .max, .max)
+    (call.batch, call.exposure, call.routingKey, call.traceHigh, call.traceLow) = (.max, .max, .max, .max, .max)
+    (call.auth, call.verdict, call.status, call.slot) = (.max, .max, .max, .max)
+    (call.cache, call.fallback, call.draw) = (.max, .max, .max)
+    (call.rows, call.batchRows, call.batchFirst, call.imputed) = (.max, .max, .max, .max)
+    (call.clipped, call.outliers, call.sharePPM, call.message) = (.max, .max, .max, .max)
+    call.clockErrorMicroseconds = .max
+    let noise = kept([UInt8](repeating: 0xff, count: 12_000))
+    (call.method, call.principal, call.credential, call.reason) = (noise, noise, noise, noise)
+    (call.asked, call.model, call.requestID, call.peer, call.subject) = (noise, noise, noise, noise, noise)
+    (call.request, call.answer) = (.copy(noise), .copy(noise))
+    var keys = OneKey()
+    let source = RecordSource(instance: .max, ring: 1023, sequence: .max)
+    let found = try compose(call, copies: .both, keys: &keys, source: source)
+    #expect(found.record.count < Frame.bodyBytesMax)
+    let json = try #require(RecordJSON.record(found.record))
+    #expect(json.contains(#""version":-9223372036854775808,"#) && json.hasSuffix(#""clock_error":4294967295}}"#))
+    #expect(json.contains(#""source":{"instance":18446744073709551615,"ring":1023,"sequence":18446744073709551615}"#))
+}
+
 /// The subject's pseudonym and the month that its key is asked for.
 @Test(
     arguments: [
