@@ -50,23 +50,34 @@ public struct LogOpening<Folders: AuditFolders> {
         }
         let volume = try folders.open(last)
         switch try recover(volume, last) {
-        case .state(let state): return try opened(volume, state, last)
+        case .state(let state):
+            // Nothing but headers: it was not told why it begins.
+            guard state.tree.size > state.sequence else { return try born(volume, names, state) }
+            return try opened(volume, state, last)
         case .contradicted(_, let state):
             let old = try contradiction(volume, last, state)
             return try make(number + 1, after: old, oldestLog: state?.oldestLog ?? oldestHere)
-        case .none:
-            // Its first segment was never whole: what made it begin is told by the log before.
-            guard let before = names.dropLast().last else { return try begin(volume, last, after: nil, oldestLog: 0) }
-            let older = try folders.open(before)
-            let state: LogState? =
-                switch try recover(older, before) {
-                case .none: nil
-                case .state(let state): state
-                case .contradicted(_, let state): state
-                }
-            let old = try contradiction(older, before, state)
-            return try begin(volume, last, after: old, oldestLog: state?.oldestLog ?? oldestHere)
+        case .none: return try born(volume, names, nil)
         }
+    }
+
+    /// The last of `names` has no record: a crash cut its birth. What made it begin is told by the log before.
+    private func born(
+        _ volume: Folders.Volume, _ names: [String], _ state: LogState?
+    ) throws(VolumeError) -> OpenedLog<Folders.Volume> {
+        guard let before = names.dropLast().last else {
+            return try begin(volume, names[0], state, after: nil, oldestLog: 0)
+        }
+        let older = try folders.open(before)
+        let left: LogState? =
+            switch try recover(older, before) {
+            case .none: nil
+            case .state(let state): state
+            case .contradicted(_, let state): state
+            }
+        let old = try contradiction(older, before, left)
+        let oldestLog = left?.oldestLog ?? UInt32(LogID.number(of: names[0]))
+        return try begin(volume, names[names.count - 1], state, after: old, oldestLog: oldestLog)
     }
 
     // MARK: A log that goes on
@@ -142,18 +153,18 @@ public struct LogOpening<Folders: AuditFolders> {
         }
         // Before anything is made of a name that is none.
         _ = try origin(id)
-        return try begin(try folders.make(id.folderName), id.folderName, after: old, oldestLog: oldestLog)
+        return try begin(try folders.make(id.folderName), id.folderName, nil, after: old, oldestLog: oldestLog)
     }
 
     private func begin(
-        _ volume: Folders.Volume, _ name: String, after old: Contradiction?, oldestLog: UInt32
+        _ volume: Folders.Volume, _ name: String, _ state: LogState?, after old: Contradiction?, oldestLog: UInt32
     ) throws(VolumeError) -> OpenedLog<Folders.Volume> {
         guard let id = [UInt8](hex: name.suffix(32)).flatMap(LogID.init) else {
             throw VolumeError(sentence: "\(name) is no name of a log's folder")
         }
-        let state = LogWriter<Folders.Volume>.newState(logID: id, origin: try origin(id), oldestLog: oldestLog)
+        let new = LogWriter<Folders.Volume>.newState(logID: id, origin: try origin(id), oldestLog: oldestLog)
         return OpenedLog(
-            volume: volume, state: state, beginning: old?.beginning ?? LogBeginning(.new),
+            volume: volume, state: state ?? new, beginning: old?.beginning ?? LogBeginning(.new),
             found: old?.found ?? LastSegment())
     }
 

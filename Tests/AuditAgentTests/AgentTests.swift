@@ -208,6 +208,31 @@ private func message(_ write: (inout RecordWriter) -> Void) -> [UInt8] {
     #expect(stage.disk.logs.map { $0.prefix(9) } == ["log-0002-"])
 }
 
+/// The agent dies while the next log is born: the life after it goes on with that one, and it still names the old one.
+@Test func anotherLogIsBornOnce() throws {
+    let stage = try Stage()
+    #expect(try stage.agent().finish { stage.clock.pass($0) })
+    let snapshot = stage.disk.restarted(isPowerCut: false)
+    #expect(try stage.agent().finish { stage.clock.pass($0) })
+    let anchors = stage.anchors
+    for (isPowerCut, isBehind) in [(false, false), (false, true), (true, false), (true, true)] {
+        for operation in 0..<12 {
+            stage.disk = snapshot.restarted(isPowerCut: false)
+            stage.anchors = anchors
+            stage.disk.crash = .init(operation: operation, isBehind: isBehind)
+            if let agent = try? stage.agent() { agent.run(stage.clock, steps: 4) }
+            stage.disk = stage.disk.restarted(isPowerCut: isPowerCut)
+            #expect(try stage.agent().finish { stage.clock.pass($0) })
+            let what: Comment = "\(isPowerCut) \(isBehind) \(operation)"
+            #expect(stage.disk.logs.map { $0.prefix(9) } == ["log-0000-", "log-0001-"], what)
+            let reading = try Reading(stage.disk, stage.keyrings(), [], stage.store)
+            let logs = reading.events("log")
+            #expect(reading.faults == [] && logs.prefix(2).map { $0["reason"] as? Int } == [1, 3], what)
+            #expect(logs[1]["previous_log"] as? String == stage.disk.logs[0].suffix(32).description, what)
+        }
+    }
+}
+
 @Test func theEndSealsTheLog() throws {
     let stage = try Stage()
     let agent = try stage.agent()

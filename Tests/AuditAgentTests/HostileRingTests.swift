@@ -83,6 +83,38 @@ private func hit(_ server: Server, _ random: inout SplitMix) {
     #expect(stage.sockets.received.map(\.1.sequence) == [1, 3])
 }
 
+/// Calls of whole records in which everything is noise: each becomes a Record that can be read.
+@Test func callsOfNoise() throws {
+    let stage = try Stage()
+    let agent = try stage.agent(copies: .both)
+    let server = try Server(stage.place.folder, rings: 1, words: 1 << 15)
+    var random = SplitMix(seed: 21)
+    for _ in 0..<400 {
+        var call = RingCall()
+        func noise(_ max: Int) -> ByteView {
+            kept(
+                random.below(3) == 0
+                    ? random.bytes(random.below(max)) : [UInt8](repeating: 0x61, count: random.below(max)))
+        }
+        call.startUnixNanoseconds = random.next() >> UInt64(random.below(64))
+        (call.method, call.principal, call.credential) = (noise(128), noise(256), noise(64))
+        (call.reason, call.asked, call.model) = (noise(64), noise(256), noise(128))
+        (call.requestID, call.peer, call.subject) = (noise(128), noise(128), noise(256))
+        call.labels = labels((0..<random.below(17)).map { _ in (noise(9).array, noise(9).array) })
+        (call.request, call.answer) = (
+            .copy(noise(300)), random.below(2) == 0 ? .leftOut : .digest(kept(random.bytes(32)))
+        )
+        (call.batch, call.traceHigh, call.version) = (random.next(), random.next(), Int64(bitPattern: random.next()))
+        while !server.shards[0].write(call) { agent.run(stage.clock, steps: 1) }
+    }
+    #expect(agent.finish { stage.clock.pass($0) })
+    let reading = try stage.reading()
+    #expect(reading.status == .whole && reading.sources.count == 400 && reading.payloads.count == 400)
+    #expect(reading.events("alarm").isEmpty)
+    // Months that are far from now make no keys of their own.
+    #expect(Set(stage.store.durable.values.map(\.month)).count <= 4)
+}
+
 /// Events that are none are alarms at their places.
 @Test func anEventThatIsNone() throws {
     let stage = try Stage()
