@@ -1,0 +1,236 @@
+import Audit
+import AuditAgent
+import Memory
+import Testing
+
+private let policy = RetentionPolicy(days: 10, payloadMonths: 1)
+
+/// A life in which a batch is written every three days, and a segment begins every six.
+private func live(
+    _ machine: MachineModel, seed: UInt64 = 1, days: Int, policy: RetentionPolicy = policy,
+    board: OrderLife.Board = OrderLife.Board(), now: UInt64 = OrderLife.begin, log: UInt8 = 0, oldestLog: UInt32 = 0,
+    subjects: (Int) -> [String] = { ["subject \($0)", "other"] }
+) throws -> OrderLife {
+    let life = try OrderLife(
+        machine, seed: seed, now: now, policy: policy, board: board, log: log, oldestLog: oldestLog)
+    for day in stride(from: 0, to: days, by: 3) {
+        try life.calls(subjects(day))
+        life.now += 3 * OrderLife.day
+    }
+    return life
+}
+
+private func segments(_ machine: MachineModel, log: String = "log-0000") -> [String] {
+    machine.current.filter { $0.key.hasPrefix(ModelFolder.prefix + log) }.flatMap(\.value.keys).sorted()
+}
+
+@Test func oldSegmentsGo() throws {
+    let machine = MachineModel()
+    let life = try live(machine, days: 60)
+    let before = segments(machine).count
+    #expect(before == 10)
+    #expect(try life.retain())
+    let left = segments(machine)
+    #expect(left.count == 4, "\(left)")
+    #expect(try !life.retain(), "nothing more is due")
+    life.close()
+    let report = try Left(machine.current).report("")
+    #expect(report.status == .whole, "\(report.faults) \(report.logs.map(\.faults))")
+    #expect(try Left(machine.current).fault(life.board.lines) == nil, "anchors of pruned entries are passed over")
+    let records = try Left(machine.current).records().filter { $0.contains(#""retention""#) }
+    #expect(records.count == 1 && records[0].contains(#""policy":"--keep 10 --keep-payloads 1""#))
+    #expect(records[0].contains(#""oldest_period":"#), "\(records)")
+    let payloads = try Left(machine.current).payloads()
+    #expect(!payloads.isEmpty && payloads.values.allSatisfy { $0.hasPrefix("payload of") })
+}
+
+/// What is younger than the policy's days never goes, at whatever moment it is asked.
+@Test func youngRecordsStay() throws {
+    let machine = MachineModel()
+    let life = try OrderLife(machine, seed: 1, policy: RetentionPolicy(days: 10))
+    var times: [UInt64: UInt64] = [:]
+    for day in 0..<80 {
+        let time = life.now
+        try life.calls(["ana"])
+        if let last = life.board.calls.last { times[last.index] = time }
+        life.now += OrderLife.day * UInt64(day % 4) / 2
+        _ = try life.retain()
+        let payloads = try Left(machine.current).payloads()
+        for (index, time) in times where life.now - time <= 10 * OrderLife.day {
+            #expect(payloads[index] != nil, "\(index)")
+        }
+    }
+    #expect(segments(machine).first != "segment-000000000000.aud")
+}
+
+@Test func aHoldStopsRetention() throws {
+    let machine = MachineModel()
+    let life = try live(machine, days: 60, policy: RetentionPolicy(days: 10)) { day in
+        day == 15 || day == 45 ? ["ana"] : ["other"]
+    }
+    let first = try #require(life.board.calls.first { $0.subject == "ana" }?.index)
+    _ = try life.hold("ana")
+    #expect(try life.retain(), "segments before the subject's first record go")
+    var payloads = try Left(machine.current).payloads()
+    #expect(payloads[first] == "payload of ana")
+    #expect(life.board.calls.filter { $0.subject == "ana" }.allSatisfy { payloads[$0.index] != nil })
+    let held = segments(machine)
+    #expect(held.count > 8)
+    life.now += 100 * OrderLife.day
+    try life.record("later")
+    #expect(try !life.retain() && segments(machine).prefix(held.count).elementsEqual(held), "the hold stands")
+    _ = try life.hold("ana", isLifted: true)
+    #expect(try life.retain())
+    payloads = try Left(machine.current).payloads()
+    #expect(payloads[first] == nil && segments(machine).count < 4)
+    life.close()
+    #expect(try Left(machine.current).report("").status == .whole)
+}
+
+/// A hold that comes between the plan and the removal is respected: what may be missing stays.
+@Test func aHoldBetweenPlanAndRemoval() throws {
+    let machine = MachineModel()
+    let policy = RetentionPolicy(days: 10)
+    let life = try live(machine, days: 60, policy: policy) { _ in ["ana"] }
+    try life.retention.unlink(anchored: life.anchored, holdGeneration: life.store.holdGeneration)
+    let plan = try #require(
+        try life.retention.plan(now: life.now, life.store, auditKeys: TestKeys.audit, random: life.chance.bytes))
+    try life.retention.begin(plan, &life.writer, life.store, now: life.now)
+    let before = segments(machine).count
+    _ = try life.hold("ana")
+    try life.record("next")
+    try life.retention.unlink(anchored: life.anchored, holdGeneration: life.store.holdGeneration)
+    #expect(segments(machine).count >= before)
+    #expect(try !life.retain())
+    life.close()
+    let next = try OrderLife(machine, seed: 9, now: life.now, policy: policy, board: life.board)
+    try next.retention.unlink(anchored: next.anchored, holdGeneration: next.store.holdGeneration)
+    #expect(segments(machine).count >= before)
+    next.close()
+    #expect(try Left(machine.current).report(next.board.lines).status == .whole)
+}
+
+/// Files do not go before a checkpoint that covers the header is anchored.
+@Test func nothingGoesBeforeTheCheckpoint() throws {
+    let machine = MachineModel()
+    let life = try live(machine, days: 60)
+    try life.retention.unlink(anchored: life.anchored, holdGeneration: life.store.holdGeneration)
+    let plan = try #require(
+        try life.retention.plan(now: life.now, life.store, auditKeys: TestKeys.audit, random: life.chance.bytes))
+    try life.retention.begin(plan, &life.writer, life.store, now: life.now)
+    let before = segments(machine)
+    try life.retention.unlink(anchored: life.anchored, holdGeneration: life.store.holdGeneration)
+    #expect(segments(machine) == before)
+    try life.record("next")
+    try life.retention.unlink(anchored: life.anchored, holdGeneration: life.store.holdGeneration)
+    #expect(segments(machine).count < before.count)
+}
+
+@Test func finishedLogsGo() throws {
+    let machine = MachineModel()
+    let board = OrderLife.Board()
+    var now = OrderLife.begin
+    for number in 0..<4 as Range<UInt8> {
+        let life = try live(machine, seed: UInt64(number) + 1, days: 12, policy: policy, now: now, log: number)
+        board.anchored += life.board.anchored
+        life.close()
+        now = life.now
+    }
+    let life = try OrderLife(machine, seed: 9, now: now, policy: policy, log: 4)
+    #expect(try life.retain())
+    let logs = try ModelFolder(machine: machine).names().sorted().map { String($0.prefix(8)) }
+    #expect(logs == ["log-0003", "log-0004"])
+    life.close()
+    let report = try Left(machine.current).report("")
+    #expect(report.status == .whole, "\(report.faults) \(report.logs.map(\.faults))")
+    #expect(try Left(machine.current).fault(board.lines) == nil, "checkpoints of pruned logs are passed over")
+}
+
+/// `--keep-logs` keeps more, never less.
+@Test(arguments: [(nil, 1, 3), (10, 3, 1), (1000, 0, 0), (10, 0, 3), (nil, 4, 0)] as [(UInt32?, UInt32, Int)])
+func logsThatAreKept(days: UInt32?, logs: UInt32, gone: Int) throws {
+    let machine = MachineModel()
+    var now = OrderLife.begin
+    for number in 0..<4 as Range<UInt8> {
+        let life = try live(machine, seed: UInt64(number) + 1, days: 12, now: now, log: number)
+        life.close()
+        now = life.now
+    }
+    let policy = RetentionPolicy(days: days, logs: logs)
+    let life = try OrderLife(machine, seed: 9, now: now, policy: policy, log: 4)
+    _ = try life.retain()
+    #expect(try ModelFolder(machine: machine).names().count == 5 - gone)
+    life.close()
+    #expect(try Left(machine.current).report("").status == .whole)
+}
+
+/// Power is cut behind each operation of a retention of logs and segments: the log verifies, with what was anchored; the next life
+/// finishes the work.
+@Test func powerCutsOfARetention() throws {
+    var random = SplitMix(seed: 8)
+    let machine = MachineModel()
+    let board = OrderLife.Board()
+    let old = try live(machine, seed: 1, days: 9, board: board)
+    old.close()
+    let life = try live(machine, seed: 2, days: 60, board: board, now: old.now, log: 1)
+    let first = machine.operations.count
+    #expect(try life.retain())
+    try life.calls(["last"])
+    #expect(machine.operations.count > first + 20)
+    for count in first...machine.operations.count {
+        for _ in 0..<3 {
+            let left = machine.files(after: count, MachineModel.Cut(&random))
+            let board = OrderLife.Board()
+            board.anchored = life.board.anchored.filter { $0.operations <= count }
+            #expect(try Left(left).fault(board.lines) == nil, "\(count)")
+            let next = try OrderLife(
+                MachineModel(left), seed: 3, now: life.now, policy: policy, board: board, log: 1)
+            try next.retention.unlink(anchored: next.anchored, holdGeneration: next.store.holdGeneration)
+            _ = try next.retain()
+            next.close()
+            let report = try Left(next.machine.current).report(board.lines)
+            #expect(report.status == .whole, "\(count) \(report.faults) \(report.logs.map(\.faults))")
+            #expect(try ModelFolder(machine: next.machine).names().count == 1, "\(count)")
+            #expect(segments(next.machine, log: "log-0001").count < 10, "\(count)")
+        }
+    }
+}
+
+/// An operation fails: the work goes on at the next checkpoint.
+@Test func errorsOfARetention() throws {
+    let reference = MachineModel()
+    let wanted = try live(reference, days: 30)
+    let first = reference.operations.count
+    _ = try wanted.retain()
+    for number in first..<reference.operations.count {
+        let machine = MachineModel()
+        let life = try live(machine, days: 30)
+        machine.failing = number
+        _ = try? life.retain()
+        try life.record("next")
+        try life.retention.unlink(anchored: life.anchored, holdGeneration: life.store.holdGeneration)
+        _ = try life.retain()
+        life.close()
+        #expect(try Left(machine.current).fault(life.board.lines) == nil, "\(number)")
+        #expect(segments(machine).count < 8, "\(number)")
+    }
+}
+
+private let pressureRows: [(UInt64, UInt64?, UInt64, RetentionPressure)] = [
+    (0, 100, 0, .normal), (79, 100, 0, .normal), (80, 100, 0, .alarm), (89, 100, 0, .alarm),
+    (90, 100, 0, .withoutCopies), (94, 100, 0, .withoutCopies), (95, 100, 0, .closed), (200, 100, 0, .closed),
+    (0, nil, 79, .normal), (0, nil, 80, .alarm), (10, 100, 96, .closed), (96, 100, 10, .closed), (0, 0, 0, .normal),
+    (1, 0, 0, .closed),
+]
+
+@Test(arguments: pressureRows)
+func pressures(used: UInt64, bytesMax: UInt64?, volumePercent: UInt64, wanted: RetentionPressure) {
+    for unit in [1, 7, 1 << 20, UInt64.max / 200] as [UInt64] {
+        let found = RetentionPressure.of(
+            used: used * unit, bytesMax: bytesMax.map { $0 * unit }, volumeBytes: 100 * unit,
+            volumeFree: (100 - volumePercent) * unit)
+        #expect(found == wanted, "unit \(unit)")
+    }
+    #expect(RetentionPressure.of(used: 5, bytesMax: nil, volumeBytes: 0, volumeFree: 0) == .normal)
+    #expect(RetentionPressure.of(used: 5, bytesMax: nil, volumeBytes: 5, volumeFree: 9) == .normal)
+}
