@@ -42,17 +42,19 @@ extension CommandReply {
             self.init(.refused, "the subject is held, so nothing is erased; lift the hold first")
             self.record = record
         case .done(let keys, _, let record):
-            self.init(.done, "\(keys) payload keys of the subject are erased")
+            self.init(.done, "the subject is erased: \(Self.count(keys)) deleted")
             (self.keys, self.record, self.storeKey, storeKeyEnds) = (keys, record, storeKey, ends)
         }
     }
+
+    private static func count(_ keys: Int) -> String { keys == 1 ? "1 payload key" : "\(keys) payload keys" }
 
     fileprivate init(_ outcome: Hold.Outcome, isLifted: Bool) {
         switch outcome {
         case .notHeld: self.init(.refused, "the subject is not held, so there is nothing to lift")
         case .done(let keys, let record):
             self.init(
-                .done, isLifted ? "the subject is no longer held" : "the subject is held, with \(keys) payload keys")
+                .done, isLifted ? "the subject is no longer held" : "the subject is held, with \(Self.count(keys))")
             (self.keys, self.record) = (keys, record)
         }
     }

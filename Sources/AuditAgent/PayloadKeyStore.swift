@@ -19,6 +19,8 @@ public final class PayloadKeyStore<Volume: AuditVolume>: PayloadKeySource {
     /// A reader refuses a file with a name that comes twice.
     private var names: Set<UInt64> = []
     private var held: Set<Subject> = []
+    /// Of all keys, as yyyymm.
+    private var oldestMonth = UInt32.max
     /// Entries that are to be appended.
     private var unwritten: [UInt8] = []
     /// The file at the end of which entries are appended is not this one, or may end in anything.
@@ -40,6 +42,7 @@ public final class PayloadKeyStore<Volume: AuditVolume>: PayloadKeySource {
     ) throws(PayloadKeyStoreError) {
         (self.volume, self.name, storeKeys, self.random) = (volume, name, keys, random)
         file = PayloadKeyFile(kid: keys.kid, storeKey: keys.active, salt: random(32))
+        storeKeyID = keys.kid
         do throws(VolumeError) {
             guard try volume.names().contains(name) else {
                 (lostEntries, isNew) = ([], true)
@@ -64,12 +67,14 @@ public final class PayloadKeyStore<Volume: AuditVolume>: PayloadKeySource {
     /// What an alarm says of the entries that were hit; `nil`: none was.
     public var loss: String? {
         guard let first = lostEntries.first else { return nil }
-        return "\(lostEntries.count) entries of \(name) were damaged, the first is entry \(first): payloads under their keys are lost"
+        return
+            "\(lostEntries.count) entries of \(name) were damaged, the first is entry \(first): payloads under their keys "
+            + "are lost"
     }
 
     public var count: Int { file.keys.count }
     /// The store key that the file was written under.
-    public var storeKeyID: String { storeKeys.kid }
+    public private(set) var storeKeyID: String
     public var storeKeyEnds: String? { storeKeys.ends }
 
     // MARK: Keys of calls
@@ -117,7 +122,9 @@ public final class PayloadKeyStore<Volume: AuditVolume>: PayloadKeySource {
     public func isHeld(_ subjects: [[UInt8]]) -> Bool { subjects.contains { held.contains(Subject($0)) } }
 
     /// Names of the keys of subjects that are held.
-    public var heldNames: Set<[UInt8]> { Set(file.keys.lazy.filter { self.isHeld($0) }.map(\.name)) }
+    public var heldNames: Set<[UInt8]> {
+        held.isEmpty ? [] : Set(file.keys.lazy.filter { self.isHeld($0) }.map(\.name))
+    }
 
     /// Writes the file without the entries of `subjects`, none of which is held. - Returns: how many went.
     public func erase(_ subjects: [[UInt8]]) throws(VolumeError) -> Int {
@@ -135,7 +142,7 @@ public final class PayloadKeyStore<Volume: AuditVolume>: PayloadKeySource {
 
     /// Whether `removeMonths` would remove entries.
     public func hasMonths(before month: UInt32) -> Bool {
-        file.keys.contains { $0.month < month && !isHeld($0) }
+        oldestMonth < month && file.keys.contains { $0.month < month && !isHeld($0) }
     }
 
     private func isHeld(_ key: PayloadKey) -> Bool { held.contains(Subject(key.subject)) }
@@ -190,10 +197,10 @@ public final class PayloadKeyStore<Volume: AuditVolume>: PayloadKeySource {
 
     private func adopt(_ next: PayloadKeyFile) {
         let before = heldNames
-        file = next
+        (file, storeKeyID) = (next, storeKeys.kid)
         places = Dictionary(minimumCapacity: next.keys.count)
         names = Set(minimumCapacity: next.keys.count)
-        held = []
+        (held, oldestMonth) = ([], .max)
         for (index, key) in next.keys.enumerated() { enter(key, at: index) }
         if heldNames != before { holdGeneration += 1 }
     }
@@ -203,6 +210,7 @@ public final class PayloadKeyStore<Volume: AuditVolume>: PayloadKeySource {
         places[Place(subject: subject, month: key.month)] = index
         names.insert(Self.word(key.name))
         if key.isHeld { held.insert(subject) }
+        oldestMonth = min(oldestMonth, key.month)
     }
 
     private static func word(_ name: [UInt8]) -> UInt64 { ByteView.lending(name) { $0.bigEndian(at: 0) } }

@@ -119,11 +119,24 @@ private func traces(_ id: String, _ machine: MachineModel) throws -> [[UInt8]] {
     #expect(failed > 2)
 }
 
-@Test func pseudonymsAreThoseOfTheFormat() throws {
-    #expect(subject("ana").count == 16 && subject("ana") != subject("ben"))
-    var message = Array("audsub-v1".utf8)
-    message.append(0)
-    message += Array("ana".utf8)
-    let code = HMACSHA256(key: TestKeys.index).code(of: message.raw)
-    #expect(subject("ana") == (0..<16).map { code[$0] })
+/// A store that forgets to make the new file's name durable is found: the subject comes back.
+@Test func anErasureThatForgetsIsFound() throws {
+    var random = SplitMix(seed: 9)
+    let machine = MachineModel()
+    machine.sabotage = { $0 == .syncNames(OrderLife.keysFolder) }
+    let life = try OrderLife(machine, seed: 1)
+    try life.calls(["ana", "ben"])
+    _ = try life.erase("ana")
+    var found = 0
+    for _ in 0..<32 {
+        let left = machine.files(after: machine.operations.count, MachineModel.Cut(&random))
+        if try Left(left).payloads()[life.board.calls[0].index] != nil { found += 1 }
+    }
+    #expect(found > 0)
+}
+
+/// Python: hmac.new(b"\x05" * 32, b"audsub-v1\0ana", "sha256").digest()[:16]
+@Test func pseudonymsAreThoseOfTheFormat() {
+    #expect(subject("ana").hex == "0e276ff26d20895ccdd47c0bf0d5edfb")
+    #expect(subject("ana") != subject("ben"))
 }

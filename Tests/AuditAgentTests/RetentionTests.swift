@@ -126,6 +126,19 @@ private func segments(_ machine: MachineModel, log: String = "log-0000") -> [Str
     #expect(segments(machine).count < before.count)
 }
 
+/// Files that go before that checkpoint are missed: the verifier says so.
+@Test func filesThatGoTooEarlyAreMissed() throws {
+    let machine = MachineModel()
+    let life = try live(machine, days: 60)
+    try life.retention.unlink(anchored: life.anchored, holdGeneration: life.store.holdGeneration)
+    let plan = try #require(
+        try life.retention.plan(now: life.now, life.store, auditKeys: TestKeys.audit, random: life.chance.bytes))
+    try life.retention.begin(plan, &life.writer, life.store, now: life.now)
+    #expect(try Left(machine.current).fault(life.board.lines) == nil)
+    try life.retention.unlink(anchored: .max, holdGeneration: life.store.holdGeneration)
+    #expect(try Left(machine.current).fault(life.board.lines)?.contains("are missing") == true)
+}
+
 @Test func finishedLogsGo() throws {
     let machine = MachineModel()
     let board = OrderLife.Board()
