@@ -19,6 +19,9 @@ public struct RetentionPlan {
 /// Lets go what is due (TRUST 4.1, "Retention"): record, a segment whose header says what may be missing, its checkpoint anchored, and
 /// only then the files. A crash anywhere between leaves a log that verifies; the next life goes on.
 public struct Retention<Folder: RetentionFolder> {
+    /// Each time a segment is begun, which goes by itself one day: not more often.
+    public static var restNanoseconds: UInt64 { 3600 * 1_000_000_000 }
+
     private let folder: Folder
     private let policy: RetentionPolicy
     /// The name of the log's folder that is written.
@@ -27,6 +30,10 @@ public struct Retention<Folder: RetentionFolder> {
     private var scan = HoldScan()
     /// What may go when a checkpoint of more than `entry` entries is anchored.
     private var pending: Pending?
+    /// When files went last, ns since 1970.
+    private var begun: UInt64?
+    /// Whether segments are looked through for held subjects: then `plan` is to be asked sooner than in a minute.
+    public private(set) var isScanning = false
 
     private struct Pending {
         /// The index of the header that says it.
@@ -50,17 +57,20 @@ public struct Retention<Folder: RetentionFolder> {
             holdGeneration: store.holdGeneration)
     }
 
-    /// What is due; `nil`: nothing, or it is not yet known. To be asked once a minute; it reads one segment at most.
+    /// What is due; `nil`: nothing, or it is not yet known. To be asked once a minute, a second where `isScanning`; it reads one
+    /// segment at most.
     /// - Parameters:
     ///   - now: ns since 1970.
     ///   - auditKeys: by kid.
     public mutating func plan<Volume: AuditVolume>(
         now: UInt64, _ store: PayloadKeyStore<Volume>, auditKeys: [String: Secret], random: (Int) -> [UInt8]
     ) throws(VolumeError) -> RetentionPlan? {
+        isScanning = false
         let month = policy.oldestMonth(now: now)
         let isMonthDue = store.hasMonths(before: month)
         var (oldest, oldestLog): (RetentionSegment?, UInt32) = (nil, 0)
-        if pending == nil, policy.days != nil || policy.logs != nil {
+        let isRested = begun.map { now < $0 || now - $0 >= Self.restNanoseconds } ?? true
+        if pending == nil, isRested, policy.days != nil || policy.logs != nil {
             (oldest, oldestLog) = try due(now: now, store, auditKeys)
         }
         guard isMonthDue || oldest != nil || oldestLog > 0 else { return nil }
@@ -85,6 +95,7 @@ public struct Retention<Folder: RetentionFolder> {
     ) throws(VolumeError) {
         _ = try writer.append([plan.record], now: now)
         if plan.oldestSequence > 0 || plan.oldestLog > 0 {
+            begun = now
             writer.retain(from: plan.oldestSequence, oldestLog: plan.oldestLog, now: now)
             pending = Pending(
                 entry: writer.tree.size, oldestSequence: plan.oldestSequence, oldestLog: plan.oldestLog,
@@ -142,7 +153,9 @@ public struct Retention<Folder: RetentionFolder> {
         switch try scan.look(
             at: candidates, folder, heldNames: store.heldNames, generation: store.holdGeneration, auditKeys: auditKeys)
         {
-        case .unfinished: return (nil, 0)
+        case .unfinished:
+            isScanning = true
+            return (nil, 0)
         case .free: stays = candidates.count
         case .held(let first): stays = first
         }

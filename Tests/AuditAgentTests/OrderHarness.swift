@@ -153,8 +153,7 @@ final class OrderLife {
     /// What the agent does once a minute. - Returns: whether something was due.
     func retain() throws -> Bool {
         try retention.unlink(anchored: anchored, holdGeneration: store.holdGeneration)
-        // A scan for held subjects takes one segment a time.
-        for _ in 0..<(store.heldNames.isEmpty ? 1 : 100) {
+        repeat {
             guard
                 let plan = try retention.plan(
                     now: now, store, auditKeys: TestKeys.audit, random: chance.bytes)
@@ -163,7 +162,7 @@ final class OrderLife {
             try record("next")
             try retention.unlink(anchored: anchored, holdGeneration: store.holdGeneration)
             return true
-        }
+        } while retention.isScanning
         return false
     }
 

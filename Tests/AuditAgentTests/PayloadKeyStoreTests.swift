@@ -92,12 +92,6 @@ private func file(_ machine: MachineModel) -> [UInt8] {
     #expect(store.hasMonths(before: 202_512) && !store.hasMonths(before: 202_511))
     #expect(try store.removeMonths(before: 202_601) == 2)
     #expect(try open(machine, seed: 2).count == 6)
-    #expect(RetentionMonth.of(1_785_240_000_000_000_000) == 202_607 && RetentionMonth.of(0) == 197_001)
-    for (months, oldest) in [(0, 202_602), (1, 202_601), (2, 202_512), (14, 202_412), (30_000, 0)] as [(UInt32, UInt32)]
-    {
-        let policy = RetentionPolicy(payloadMonths: months)
-        #expect(policy.oldestMonth(now: 1_770_000_000_000_000_000) == oldest, "\(months)")
-    }
 }
 
 /// What a store promised on a machine: keys by the number of operations after which they were durable.

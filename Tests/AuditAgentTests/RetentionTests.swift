@@ -44,6 +44,21 @@ private func segments(_ machine: MachineModel, log: String = "log-0000") -> [Str
     #expect(!payloads.isEmpty && payloads.values.allSatisfy { $0.hasPrefix("payload of") })
 }
 
+/// A roll that retention makes is no reason for the next one: files go once an hour at most.
+@Test func retentionRests() throws {
+    let machine = MachineModel()
+    let life = try OrderLife(machine, seed: 1, policy: RetentionPolicy(days: 0))
+    var times: [UInt64] = []
+    for _ in 0..<200 {
+        life.now += 60 * OrderLife.second
+        try life.record("a minute later")
+        life.writer.roll(.size, now: life.now)
+        if try life.retain() { times.append(life.now) }
+    }
+    #expect((2...4).contains(times.count), "\(times)")
+    for (time, next) in zip(times, times.dropFirst()) { #expect(next - time >= 3600 * OrderLife.second) }
+}
+
 /// What is younger than the policy's days never goes, at whatever moment it is asked.
 @Test func youngRecordsStay() throws {
     let machine = MachineModel()
@@ -227,23 +242,4 @@ func logsThatAreKept(days: UInt32?, logs: UInt32, gone: Int) throws {
         #expect(try Left(machine.current).fault(life.board.lines) == nil, "\(number)")
         #expect(segments(machine).count < 8, "\(number)")
     }
-}
-
-private let pressureRows: [(UInt64, UInt64?, UInt64, RetentionPressure)] = [
-    (0, 100, 0, .normal), (79, 100, 0, .normal), (80, 100, 0, .alarm), (89, 100, 0, .alarm),
-    (90, 100, 0, .withoutCopies), (94, 100, 0, .withoutCopies), (95, 100, 0, .closed), (200, 100, 0, .closed),
-    (0, nil, 79, .normal), (0, nil, 80, .alarm), (10, 100, 96, .closed), (96, 100, 10, .closed), (0, 0, 0, .normal),
-    (1, 0, 0, .closed),
-]
-
-@Test(arguments: pressureRows)
-func pressures(used: UInt64, bytesMax: UInt64?, volumePercent: UInt64, wanted: RetentionPressure) {
-    for unit in [1, 7, 1 << 20, UInt64.max / 200] as [UInt64] {
-        let found = RetentionPressure.of(
-            used: used * unit, bytesMax: bytesMax.map { $0 * unit }, volumeBytes: 100 * unit,
-            volumeFree: (100 - volumePercent) * unit)
-        #expect(found == wanted, "unit \(unit)")
-    }
-    #expect(RetentionPressure.of(used: 5, bytesMax: nil, volumeBytes: 0, volumeFree: 0) == .normal)
-    #expect(RetentionPressure.of(used: 5, bytesMax: nil, volumeBytes: 5, volumeFree: 9) == .normal)
 }
