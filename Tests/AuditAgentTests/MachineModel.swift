@@ -131,7 +131,7 @@ final class MachineModel {
 }
 
 /// One folder of the machine.
-final class ModelVolume: AuditVolume {
+final class MachineVolume: AuditVolume {
     let machine: MachineModel
     let folder: String
     private var file = -1
@@ -170,7 +170,7 @@ final class ModelVolume: AuditVolume {
 }
 
 /// The audit folder of the machine: folders of logs are called `audit/<name>`.
-struct ModelFolder: RetentionFolder {
+struct MachineFolder: RetentionFolder {
     static let prefix = "audit/"
     let machine: MachineModel
 

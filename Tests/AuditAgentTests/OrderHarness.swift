@@ -44,9 +44,9 @@ final class OrderLife {
 
     let machine: MachineModel
     let chance: Chance
-    let store: PayloadKeyStore<ModelVolume>
-    var writer: LogWriter<ModelVolume>
-    var retention: Retention<ModelFolder>
+    let store: PayloadKeyStore<MachineVolume>
+    var writer: LogWriter<MachineVolume>
+    var retention: Retention<MachineFolder>
     let board: Board
     var now: UInt64
 
@@ -73,22 +73,22 @@ final class OrderLife {
         let chance = Chance(seed: seed)
         let id = try #require(LogID([0, number] + [UInt8](repeating: 7, count: 14)))
         let origin = try #require(Origin(deployment: "test", id))
-        let volume = ModelVolume(machine, ModelFolder.prefix + id.folderName)
+        let volume = MachineVolume(machine, MachineFolder.prefix + id.folderName)
         let expected = try ExpectedCheckpoints(board.lines, signers: TrustedSigners(TestKeys.pubkey))
         let state: LogState
         switch try LogRecovery.recover(volume, auditKeys: TestKeys.audit, anchors: expected.checkpoints) {
-        case .none: state = LogWriter<ModelVolume>.newState(logID: id, origin: origin, oldestLog: oldestLog)
+        case .none: state = LogWriter<MachineVolume>.newState(logID: id, origin: origin, oldestLog: oldestLog)
         case .state(let found): state = found
         case .contradicted(let reason, _): throw Contradicted(reason: reason)
         }
         (self.machine, self.chance, self.board, self.now) = (machine, chance, board, now)
         store = try PayloadKeyStore(
-            ModelVolume(machine, Self.keysFolder), name: Self.keysName, keys: keys, random: chance.bytes)
+            MachineVolume(machine, Self.keysFolder), name: Self.keysName, keys: keys, random: chance.bytes)
         writer = LogWriter(volume, from: state, keys: TestKeys.log, now: now, random: chance.bytes) { note, _ in
             let size = SignedNote(note).flatMap { Checkpoint(text: $0.text) }?.size ?? 0
             board.anchored.append((machine.operations.count, note, size))
         }
-        retention = Retention(ModelFolder(machine: machine), policy, from: state, store)
+        retention = Retention(MachineFolder(machine: machine), policy, from: state, store)
         try record("start")
     }
 
@@ -176,8 +176,8 @@ struct Left {
     init(_ files: MachineModel.Files) { self.files = files }
 
     var logs: [LogFiles] {
-        files.filter { $0.key.hasPrefix(ModelFolder.prefix) }.map { folder, files in
-            LogFiles(name: String(folder.dropFirst(ModelFolder.prefix.count)), names: files.keys.sorted()) {
+        files.filter { $0.key.hasPrefix(MachineFolder.prefix) }.map { folder, files in
+            LogFiles(name: String(folder.dropFirst(MachineFolder.prefix.count)), names: files.keys.sorted()) {
                 (name, bytesMax) throws(UnreadableFile) in
                 OwnedBytes(Array((files[name] ?? []).prefix(bytesMax)))
             }

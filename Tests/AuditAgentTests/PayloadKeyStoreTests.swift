@@ -6,9 +6,9 @@ import Testing
 
 private func open(
     _ machine: MachineModel, seed: UInt64, _ keys: PayloadStoreKeys = TestKeys.store
-) throws -> PayloadKeyStore<ModelVolume> {
+) throws -> PayloadKeyStore<MachineVolume> {
     try PayloadKeyStore(
-        ModelVolume(machine, OrderLife.keysFolder), name: OrderLife.keysName, keys: keys,
+        MachineVolume(machine, OrderLife.keysFolder), name: OrderLife.keysName, keys: keys,
         random: Chance(seed: seed).bytes)
 }
 
@@ -95,7 +95,7 @@ private func file(_ machine: MachineModel) -> [UInt8] {
 }
 
 /// What a store promised on a machine: keys by the number of operations after which they were durable.
-private func promises(_ machine: MachineModel, _ store: PayloadKeyStore<ModelVolume>) throws -> [(Int, PayloadKey)] {
+private func promises(_ machine: MachineModel, _ store: PayloadKeyStore<MachineVolume>) throws -> [(Int, PayloadKey)] {
     var promised: [(Int, PayloadKey)] = []
     for round in 0..<6 {
         let keys = (0...round % 3).map { store.key(subject: subject("\(round) \($0)"), month: 202_607) }

@@ -21,7 +21,7 @@ private func live(
 }
 
 private func segments(_ machine: MachineModel, log: String = "log-0000") -> [String] {
-    machine.current.filter { $0.key.hasPrefix(ModelFolder.prefix + log) }.flatMap(\.value.keys).sorted()
+    machine.current.filter { $0.key.hasPrefix(MachineFolder.prefix + log) }.flatMap(\.value.keys).sorted()
 }
 
 @Test func oldSegmentsGo() throws {
@@ -166,7 +166,7 @@ private func segments(_ machine: MachineModel, log: String = "log-0000") -> [Str
     }
     let life = try OrderLife(machine, seed: 9, now: now, policy: policy, log: 4)
     #expect(try life.retain())
-    let logs = try ModelFolder(machine: machine).names().sorted().map { String($0.prefix(8)) }
+    let logs = try MachineFolder(machine: machine).names().sorted().map { String($0.prefix(8)) }
     #expect(logs == ["log-0003", "log-0004"])
     life.close()
     let report = try Left(machine.current).report("")
@@ -187,7 +187,7 @@ func logsThatAreKept(days: UInt32?, logs: UInt32, gone: Int) throws {
     let policy = RetentionPolicy(days: days, logs: logs)
     let life = try OrderLife(machine, seed: 9, now: now, policy: policy, log: 4)
     _ = try life.retain()
-    #expect(try ModelFolder(machine: machine).names().count == 5 - gone)
+    #expect(try MachineFolder(machine: machine).names().count == 5 - gone)
     life.close()
     #expect(try Left(machine.current).report("").status == .whole)
 }
@@ -218,7 +218,7 @@ func logsThatAreKept(days: UInt32?, logs: UInt32, gone: Int) throws {
             next.close()
             let report = try Left(next.machine.current).report(board.lines)
             #expect(report.status == .whole, "\(count) \(report.faults) \(report.logs.map(\.faults))")
-            #expect(try ModelFolder(machine: next.machine).names().count == 1, "\(count)")
+            #expect(try MachineFolder(machine: next.machine).names().count == 1, "\(count)")
             #expect(segments(next.machine, log: "log-0001").count < 10, "\(count)")
         }
     }
