@@ -47,6 +47,8 @@ public struct AgentKeyrings: Sendable {
 
     /// Seals the file of payload keys.
     public var storeRing: Keyring { store.ring }
+    /// Names subjects.
+    public var indexRing: Keyring { index.ring }
 
     private static func logKeys(_ audit: Keyring, _ checkpoint: Keyring) -> LogKeys? {
         guard let auditKey = audit.active.secret, let seed = checkpoint.active.secret else { return nil }

@@ -68,6 +68,8 @@ extension AuditAgent {
         defer { turn += 1 }
         for number in rings.indices where !batch.isFull {
             let (life, ring) = rings[(turn + number) % rings.count]
+            // The last ring has orders and what is refused: the last of the disk is for those.
+            if pressure == .closed, ring.source.ring < life.file.rings - 1 { continue }
             if !life.isFailed, !ring.rests(at: now.nanoseconds) { drain(ring, of: life, now) }
         }
         for life in folder.lives where life.isDrained && !life.isRecorded && !life.isFailed {

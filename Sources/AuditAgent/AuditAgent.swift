@@ -17,6 +17,10 @@ public final class AuditAgent<Volume: AuditVolume, Keys: PayloadKeySource> {
     /// Seals payloads. Its owner may erase keys between two steps, and then calls `forgetPayloadKeys`.
     public var payloadKeys: Keys
     public private(set) var keyrings: AgentKeyrings
+    /// How full the disk is: with `withoutCopies` bodies are not kept, with `closed` calls stay in their rings.
+    public var pressure = RetentionPressure.normal {
+        didSet { composer.isWithoutCopies = pressure >= .withoutCopies }
+    }
     var writer: LogWriter<Volume>
     let logID: AuditLogID
     let beginning: LogBeginning

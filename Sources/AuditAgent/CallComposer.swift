@@ -13,6 +13,8 @@ public enum BodyCopies: String, CaseIterable, Sendable {
 struct CallComposer {
     private let copiesRequest: Bool
     private let copiesAnswer: Bool
+    /// The disk is too full for copies.
+    var isWithoutCopies = false
     private var random: RandomPool
     private var subjects: SubjectCache
     private var month = PayloadMonth()
@@ -82,8 +84,8 @@ struct CallComposer {
         if call.labels.count > 0 { addLabels(call.labels, to: &batch.bytes) }
         batch.bytes.text(4, call.peer)
         batch.bytes.append(addingCapacity: 10) { $0.fixed64(5, call.routingKey) }
-        if copiesRequest, case .copy(let body) = call.request { batch.bytes.data(7, body) }
-        if copiesAnswer, case .copy(let body) = call.answer { batch.bytes.data(8, body) }
+        if copiesRequest, !isWithoutCopies, case .copy(let body) = call.request { batch.bytes.data(7, body) }
+        if copiesAnswer, !isWithoutCopies, case .copy(let body) = call.answer { batch.bytes.data(8, body) }
         return start..<batch.bytes.count
     }
 

@@ -80,6 +80,7 @@ public final class CommandLoop<Log: AuditVolume, Keys: AuditVolume, Listener: Co
 
     private func look() throws(VolumeError) {
         let found = try disk.pressure(bytesMax: bytesMax)
+        agent.pressure = found
         defer { pressure = found }
         guard found > pressure else { return }
         let share = [0, 80, 90, 95][found.rawValue]

@@ -8,6 +8,9 @@ public enum ReportProfile: String, CaseIterable, Sendable {
     case sox
     case basel
 
+    /// How many days the regime wants the records kept; `nil`: as long as was set.
+    public var daysMin: UInt32? { description.retention.map { UInt32(($0.months * 366 + 11) / 12) } }
+
     var description: ProfileDescription {
         switch self {
         case .gdpr: .gdpr

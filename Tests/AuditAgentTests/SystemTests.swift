@@ -138,29 +138,6 @@ private func sentence(_ body: () throws -> Void) -> String? {
     #expect(sentence { _ = try third.read(signers: signers) }?.hasPrefix("\(path): line 6 is not ") == true)
 }
 
-@Test func plainPayloadKeys() throws {
-    let place = try Place()
-    let path = place.folder + "/payload.keys"
-    let store = Secret(copying: pattern(32, 4).raw)
-    var random = SplitMix(seed: 9)
-    let draw = { (count: Int) -> [UInt8] in random.bytes(count) }
-    func open() throws -> PlainPayloadKeys {
-        try PlainPayloadKeys(path, active: ("store-1", store), storeKeys: ["store-1": store], random: draw)
-    }
-    var first = try open()
-    let key = first.key(subject: pattern(16), month: 202607)
-    #expect(first.key(subject: pattern(16), month: 202607).name == key.name)
-    #expect(first.key(subject: pattern(16), month: 202608).name != key.name)
-    try first.flush()
-    _ = first.key(subject: pattern(16, 1), month: 202607)
-    var second = try open()
-    #expect(second.key(subject: pattern(16), month: 202607).key == key.key)
-    let other = Secret(copying: pattern(32, 5).raw)
-    #expect(
-        sentence { _ = try PlainPayloadKeys(path, active: ("b", other), storeKeys: ["b": other], random: draw) }
-            == "\(path): its key store-1 is not in the subject-store ring")
-}
-
 /// All of it together: real folders, a real clock; the log is whole at the end.
 @Test func aLifeOnAFileSystem() throws {
     let (place, rings) = (try Place(), try Place())

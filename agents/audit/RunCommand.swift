@@ -62,6 +62,7 @@ struct RunCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The file of payload keys. Default: payload.keys in --log.", valueName: "file"))
     var payloadKeys: String?
     @Option(help: "Which messages payloads hold, besides their digests.") var copies = Copies.none
+    @OptionGroup var retention: RetentionOptions
     @Flag(help: "Key files may be readable by their group.") var groupReadableKeys = false
 
     func validate() throws {
@@ -85,20 +86,25 @@ struct RunCommand: ParsableCommand {
             folder, deployment: deployment, auditKeys: keyrings.auditKeys, anchors: anchors, random: RandomBytes.make
         ).open()
         let payloadKeys = try payloadKeys(keyrings)
+        let anchored = AnchoredSize()
         let voice = AgentVoice { level, sentence in
             logger.log(level: level.logged, "\(sentence)")
         } anchor: { line in
+            anchored.note(line)
             // A reader that went away takes no lines; the agent goes on.
             try? FileHandle.standardOutput.write(contentsOf: Data("\(line)\n".utf8))
             if let problem = file?.append(line) { logger.error("\(problem)") }
         }
-        let agent = AuditAgent(
+        let world = Agent.World(clock: clock, sockets: SeqPacketSockets(), random: RandomBytes.make)
+        let agent = Agent(
             opened, rings: ring, keyrings: keyrings, payloadKeys: payloadKeys, copies: copies.bodies,
-            name: "vencejo-audit \(VencejoAudit.configuration.version)",
-            world: .init(clock: clock, sockets: SeqPacketSockets(), random: RandomBytes.make), voice: voice)
+            name: "vencejo-audit \(VencejoAudit.configuration.version)", world: world, voice: voice)
+        let commands = CommandLoop(
+            agent, from: opened.state, try commandSocket(), folder: log, policy: try retention.policy(),
+            bytesMax: try retention.bytes(), world: world, voice: voice)
         logger.info(
             "the log is open", metadata: ["origin": "\(opened.state.origin)", "entries": "\(opened.state.tree.size)"])
-        loop(agent, clock, file)
+        loop(agent, commands, anchored, clock, file)
         let isWhole = agent.finish { pause in _ = AgentSignals.next(withinNanoseconds: pause) }
         file?.sync(clock.now, isLast: true)
         if isWhole { logger.info("the log is closed") } else { logger.error("records stay in the rings") }
@@ -106,7 +112,8 @@ struct RunCommand: ParsableCommand {
 
     /// Until a signal asks to end.
     private func loop(
-        _ agent: AuditAgent<FolderVolume, PlainPayloadKeys>, _ clock: SystemClock, _ file: AnchorFile?
+        _ agent: Agent, _ commands: CommandLoop<FolderVolume, FolderVolume, CommandSocket>, _ anchored: AnchoredSize,
+        _ clock: SystemClock, _ file: AnchorFile?
     ) {
         let second: UInt64 = 1_000_000_000
         var looked = clock.now.nanoseconds
@@ -116,6 +123,8 @@ struct RunCommand: ParsableCommand {
             case .reload: agent.lookAtKeys(isOrdered: true)
             case nil: break
             }
+            commands.anchored = anchored.entries
+            commands.step()
             let now = clock.now
             guard now.nanoseconds >= looked + second else { continue }
             looked = now.nanoseconds
@@ -136,13 +145,39 @@ struct RunCommand: ParsableCommand {
         }
     }
 
-    private func payloadKeys(_ keyrings: AgentKeyrings) throws(AgentError) -> PlainPayloadKeys {
-        let ring = keyrings.storeRing
-        guard let active = ring.active.secret else { throw AgentError(sentence: "\(keys): an active key has no file") }
-        let all = Dictionary(ring.keys.compactMap { key in key.secret.map { (key.kid, $0) } }) { $1 }
-        return try PlainPayloadKeys(
-            payloadKeys ?? "\(log)/payload.keys", active: (ring.active.kid, active), storeKeys: all,
-            random: RandomBytes.make)
+    private func payloadKeys(_ keyrings: AgentKeyrings) throws(AgentError) -> PayloadKeyStore<FolderVolume> {
+        guard let keys = PayloadStoreKeys(keyrings.storeRing) else {
+            throw AgentError(sentence: "\(self.keys)/subject-store has no active key with a file")
+        }
+        let (parent, name) = PayloadKeyPath.split(payloadKeys ?? "\(log)/payload.keys")
+        let volume: FolderVolume
+        do throws(VolumeError) { volume = try FolderVolume(parent) } catch {
+            throw AgentError(sentence: "--payload-keys: \(error.sentence)")
+        }
+        do throws(PayloadKeyStoreError) {
+            return try PayloadKeyStore(volume, name: name, keys: keys, random: RandomBytes.make)
+        } catch {
+            throw AgentError(sentence: error.sentence)
+        }
+    }
+
+    private func commandSocket() throws(AgentError) -> CommandSocket {
+        do throws(VolumeError) { return try CommandSocket("\(log)/agent.sock") } catch {
+            throw AgentError(sentence: error.sentence)
+        }
+    }
+}
+
+private typealias Agent = AuditAgent<FolderVolume, PayloadKeyStore<FolderVolume>>
+
+/// How many entries the newest checkpoint covers that was told.
+private final class AnchoredSize {
+    private(set) var entries: UInt64 = 0
+
+    /// A checkpoint's second line is its size (C2SP tlog-checkpoint); in JSON its line ends are escaped.
+    func note(_ line: String) {
+        let lines = line.components(separatedBy: "\\n")
+        if lines.count > 2, let size = UInt64(lines[1]) { entries = size }
     }
 }
 

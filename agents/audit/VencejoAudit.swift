@@ -17,7 +17,7 @@ struct VencejoAudit: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, VerifyCommand.self, DumpCommand.self, ExportCommand.self, ProveCommand.self,
-            OpenCommand.self, CheckCommand.self, ReportCommand.self,
+            OpenCommand.self, CheckCommand.self, ReportCommand.self, EraseCommand.self, HoldCommand.self,
         ])
 
     static func main() {
