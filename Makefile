@@ -21,14 +21,13 @@ std := .build-agents/std.pch
 export VENCEJO_ONNXRUNTIME ?= $(CURDIR)/$(venv)/lib/libonnxruntime.so
 
 .PHONY: help serve test check build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios swaps idle soak scrapes \
-    flakes proofs hunt mutations gotlog clean packages monitors agent build-agents release-agents build-tests generated swift-tests system-tests
+    flakes proofs hunt mutations kills gotlog demo-audit audit-agent clean packages monitors agent build-agents release-agents build-tests generated swift-tests system-tests
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 20
 
-serve: build $(venv)/ready ## Serve the sample models on 127.0.0.1:8001
-	@echo; sed 's/^/    /' Tests/Demo/calls.txt; echo
-	exec .build/release/vencejo serve --repository $(fixtures)/models --control 127.0.0.1:8002 --state .build/state.json
+serve: build audit-agent $(venv)/ready ## Serve the sample models on 127.0.0.1:8001, with an audit log in .build/audit
+	exec Tests/Demo/serve.sh
 
 # Builds go side by side, because each by itself leaves a core idle half of the time. The tests of the server come after them: its
 # loader threads give way to other processes (nice 19), and beside a compiler they would hardly get their turn.
@@ -67,7 +66,7 @@ flakes: build build-agents $(venv)/ready ## Run the system tests 20 times, until
 	done
 
 # What a build says of itself: `vencejo --version`, vencejo_build_info.
-build build-agents release-agents: export VENCEJO_REVISION ?= $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2> /dev/null)
+build build-agents release-agents audit-agent: export VENCEJO_REVISION ?= $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2> /dev/null)
 
 build: packages ## Build the release binary, .build/release/vencejo
 	swift build $(release) $(strict) && $(took)
@@ -88,12 +87,17 @@ $(std): agents/std.h $(clang)
 	$(clang) -x c++-header -std=c++17 -O0 -g0 -fPIC -fblocks -fno-omit-frame-pointer -DSWIFT_PACKAGE=1 -DDEBUG=1 \
 	    -fpch-instantiate-templates $< -o $@
 
-release-agents: packages
+release-agents: audit-agent
 	swift build $(release) $(strict) $(agents) --product vencejo-metrics
+
+audit-agent: packages
 	swift build $(release) $(strict) $(agents) --product vencejo-audit
 
 demo: build $(venv)/ready .build/stubs ## Predict from Python; starts a server if none runs
 	PYTHONPATH=.build/stubs $(python) Tests/Demo/predict.py
+
+demo-audit: build audit-agent $(venv)/ready .build/stubs ## Show the audit log: calls, verify, a changed byte, proof, erasure, report
+	PYTHONPATH=.build/stubs $(python) Tests/Demo/audit.py
 
 lint: ## Check format and wording; changes nothing
 	python3 -m doctest .ci/wording.py
@@ -139,6 +143,9 @@ proofs: build $(venv)/ready ## Try what is proven of batching on 10 000 random g
 
 mutations: build-agents $(venv)/ready ## Compare both verifiers of audit logs on 10 000 changed logs
 	VENCEJO_MUTATIONS=10000 $(python) -m pytest Tests/SystemTests/test_audit.py -k mutations
+
+kills: build build-agents $(venv)/ready ## kill -9 server and audit agent at 500 moments: nothing acknowledged is lost, or comes twice
+	VENCEJO_KILLS=500 $(python) -m pytest Tests/SystemTests/test_audit_agent.py -k kills
 
 gotlog: build-agents $(venv)/ready ## Check the audit log's checkpoints, proofs and tiles with Go's sumdb/note and tlog
 	.ci/packages golang-go golang-golang-x-mod-dev

@@ -16,6 +16,8 @@ struct AuditedMessage: BitwiseCopyable {
     /// The caller's id for the call.
     var id = ByteView.empty
     var labels = List<Label>()
+    /// What part of the divided traffic goes to the version that was leased, in millionths; 0: it is not divided.
+    var shareMillionths: UInt32 = 0
     /// Its number in its stream, from 1; 0: it is a unary call's, or a stream's end.
     var number: UInt32 = 0
     /// Room that was taken for the record; `nil`: none yet, or the record is written.
@@ -38,7 +40,6 @@ struct AuditedCall: BitwiseCopyable {
     var provenance: Provenance?
     /// TRUST 4.1: 0 no choice, 1 by key, 2 by chance.
     var draw: UInt8 = 0
-    var shareMillionths: UInt32 = 0
     var exposure: UInt64 = 0
     var batch: UInt64 = 0
     var batchRows: UInt32 = 0
@@ -46,9 +47,7 @@ struct AuditedCall: BitwiseCopyable {
     var rows: UInt32 = 0
     /// Messages of the stream so far.
     var messages: UInt32 = 0
-    /// SHA-256 of a request and of an answer that are too large for a copy; empty: not taken.
-    var requestDigest = ByteView.empty
-    var answerDigest = ByteView.empty
+    var digests = LargeDigests()
     /// The last record of the call is written, or there will be none.
     var isRecorded = false
     /// That record is not durable yet, and the call's end waits for it.
@@ -58,23 +57,19 @@ struct AuditedCall: BitwiseCopyable {
     /// The caller, of a stream that is gone while a message of it is at work.
     var caller: CallerViews?
 
-    /// It ran, or was refused after it was leased. Of a unary call the message is here already.
-    mutating func note(_ job: Job) {
-        if job.method.isStreamed { message = job.audited }
+    /// It ran, or was refused after it was leased. Its message is here already.
+    mutating func note(_ job: Job, runner: UInt32) {
         provenance = job.provenance
         switch job.draw {
         case .none: draw = 0
         case .byKey: draw = 1
         case .byChance: draw = 2
         }
-        shareMillionths = job.shareMillionths
         exposure = job.arm.map { UInt64($0.period) } ?? 0
-        batch = job.result.batch
+        batch = job.result.batch == 0 ? 0 : UInt64(runner) << 32 | UInt64(job.result.batch)
         batchRows = UInt32(clamping: job.result.batchRows)
         batchFirst = UInt32(clamping: job.result.batchFirst)
         rows = UInt32(clamping: job.rows ?? 1)
-        requestDigest = job.result.requestDigest
-        answerDigest = job.result.answerDigest
     }
 
     /// A stream's message was refused before it had a version.

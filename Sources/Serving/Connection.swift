@@ -57,11 +57,11 @@ final class Connection {
         shard.noteAsked(call, of: exchange)
         let lease = try lease(call, of: exchange)  // models → version, slot
         let work = try lease.model.object.check(call, in: &exchange.arena)  // names, types, shapes, lengths, rows
-        try shard.takeCredit(exchange, call, work, for: lease.model.object)  // audit log → room for the record
+        try shard.takeCredit(exchange, call, work, lease)  // audit log → room for the record
         try shard.gather(  // jobs → engine → outcomes, at the end of the turn or on an executor
             Job(
                 work, of: exchange, connection: key, call, lease, deadline: deadline(of: call, exchange),
-                arrived: shard.now, record: shard.records[exchange.seat], audited: shard.audited(exchange)))
+                arrived: shard.now, record: shard.records[exchange.seat]))
     }
 
     /// A call whose model has run.

@@ -53,9 +53,8 @@ final class Executors: Sendable {
                 // Shards come first: what they do is short, and somebody waits for it.
                 Thread.giveWay()
                 run(
-                    Runner(
-                        number: firstRunner + number, arenaBytesMax: arenaBytesMax, tally: tally, recorder: recorder,
-                        givesWay: true, log: log))
+                    Runner(arenaBytesMax: arenaBytesMax, tally: tally, recorder: recorder, givesWay: true, log: log),
+                    number: UInt32(firstRunner + number))
             }
             threads.withLock { $0.append(thread) }
         }
@@ -76,7 +75,7 @@ final class Executors: Sendable {
         for thread in threads.withLock({ $0 }) { thread.join() }
     }
 
-    private func run(_ runner: consuming Runner) {
+    private func run(_ runner: consuming Runner, number: UInt32) {
         var jobs: [Job] = []
         var tickets: [Ticket] = []
         var queue: ModelQueue?
@@ -106,11 +105,12 @@ final class Executors: Sendable {
             }
             queue?.servable.statistics.waited(nanoseconds: max(0, waited))
             runner.run(&jobs, jobs.count)
-            if takesDigests { for index in jobs.indices { jobs[index].takeDigests() } }
             let rows = jobs.reduce(0) { $0 + ($1.rows ?? 1) }
             for (ticket, job) in zip(tickets, jobs) {
                 job.servable.ended(job)
                 ticket.job.result = job.result
+                ticket.runner = number
+                if takesDigests { ticket.digests = job.digests(of: ticket.message) }
                 if case .refused(let number) = job.result.outcome { ticket.refusal = runner.refusals[number] }
                 ticket.shard.put(ticket)
             }

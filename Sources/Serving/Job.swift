@@ -29,12 +29,9 @@ struct Job: BitwiseCopyable {
         var batchRows: Int32 = 0
         /// What of its run it took to put the rows together.
         var batchNanoseconds: Int32 = 0
-        /// The run's number in this server, and which of its rows was this call's first. 0: it did not run.
-        var batch: UInt64 = 0
+        /// The run's number among its runner's, and which of its rows was this call's first. 0: it did not run.
+        var batch: UInt32 = 0
         var batchFirst: Int32 = 0
-        /// SHA-256 of its message and of its answer, where they are too large for a copy in the audit log.
-        var requestDigest = ByteView.empty
-        var answerDigest = ByteView.empty
     }
 
     private let pinnedExchange: Pinned<Exchange>
@@ -53,7 +50,6 @@ struct Job: BitwiseCopyable {
     let priority: Priority
     /// How it was dealt out where traffic is divided: then it is counted.
     let draw: Lease<Servable>.Draw
-    let shareMillionths: UInt32
     /// Where an experiment dealt it to.
     let arm: Lease<Servable>.Arm?
     /// Who repeats it when it was answered; held until then.
@@ -63,16 +59,15 @@ struct Job: BitwiseCopyable {
     let method: PredictionMethod
     /// Bytes of its message.
     let requestBytes: Int32
-    let audited: AuditedMessage
+    /// Under which its shard keeps what a record needs of a stream's message; of a unary call the exchange's seat does.
+    var auditNumber: Int32 = -1
     /// One value, so that a thread which hands it to another cannot forget a part.
     var result = Result()
 
     init(
         _ work: Work, of exchange: Exchange, connection: UInt64, _ call: Call, _ lease: Lease<Servable>,
-        deadline: Int64, arrived: Int64, record: CallInProgress = CallInProgress(),
-        audited: AuditedMessage = AuditedMessage()
+        deadline: Int64, arrived: Int64, record: CallInProgress = CallInProgress()
     ) {
-        self.audited = audited
         method = record.call.method
         requestBytes = Int32(truncatingIfNeeded: record.requestBytes)
         pinnedExchange = Pinned(exchange)
@@ -86,7 +81,6 @@ struct Job: BitwiseCopyable {
         self.deadline = deadline
         priority = call.priority
         draw = lease.draw
-        shareMillionths = lease.shareMillionths
         arm = lease.arm
         mirror = lease.mirror
         self.arrived = arrived

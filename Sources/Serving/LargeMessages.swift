@@ -11,30 +11,36 @@ import ServerMetrics
 import Synchronization
 import Tensors
 
+/// SHA-256 of a message and of its answer, 32 bytes; empty: a record has a copy, or it was not taken.
+struct LargeDigests: BitwiseCopyable {
+    var request = ByteView.empty
+    var answer = ByteView.empty
+}
+
 extension Job {
     /// Digests of what is larger than a record's copy. Takes about 0.6 ns a byte: a matter for executors.
-    mutating func takeDigests() {
-        if audited.request.count > RecordLayout.bodyBytesMax {
-            result.requestDigest = keep(SHA256.digest(of: audited.request))
-        }
+    func digests(of message: ByteView) -> LargeDigests {
+        var digests = LargeDigests()
+        if message.count > RecordLayout.bodyBytesMax { digests.request = keep(SHA256.digest(of: message)) }
         guard case .outputs(let outputs) = result.outcome, outputs.contentBytes > RecordLayout.bodyBytesMax / 2 else {
-            return
+            return digests
         }
         let answer = Answer(provenance: provenance, id: id, outputs: outputs, form: form)
         do throws(ArenaFull) {
             // Payloads are referenced, so that to encode it twice costs next to nothing.
             guard var writer = try answer.encode(for: method, in: &exchange.arena),
                 writer.count - headroomBytes > RecordLayout.bodyBytesMax
-            else { return }
+            else { return digests }
             var hash = SHA256()
             let pieces = try writer.finish(in: &exchange.arena) { _, _ in }
             for index in pieces.indices {
                 hash.update(index == 0 ? pieces[0].dropFirst(headroomBytes) : pieces[index])
             }
-            result.answerDigest = keep(hash.finish())
+            digests.answer = keep(hash.finish())
         } catch {
             // Nor will there be room to answer.
         }
+        return digests
     }
 
     private func keep(_ digest: Digest) -> ByteView {
@@ -46,23 +52,31 @@ extension Shard {
     /// Executors take digests; a shard's turn is too short for that.
     func needsDigest(_ job: Job, _ servable: Servable) -> Bool {
         guard let audit, audit.settings.digestsLarge else { return false }
-        if job.audited.request.count > RecordLayout.bodyBytesMax { return true }
+        let requestBytes = audits[job.exchange.seat].message.request.count
+        if requestBytes > RecordLayout.bodyBytesMax { return true }
         if servable.hasLargeAnswers.load(ordering: .relaxed) { return true }
-        let answer = servable.answerBytes(job.work, job.form, requestBytes: job.audited.request.count)
+        let answer = servable.answerBytes(job.work, job.form, requestBytes: requestBytes)
         return answer.map { $0 > RecordLayout.bodyBytesMax } ?? false
     }
 
+    /// For an executor that may take its digest.
+    func auditedMessage(of job: Job) -> ByteView {
+        guard let audit else { return .empty }
+        return job.auditNumber < 0 ? audits[job.exchange.seat].message.request : audit.kept(job.auditNumber).request
+    }
+
     /// A job came back, from an executor or from this turn.
-    func noteRun(_ job: Job) {
-        var job = job
-        if audit?.settings.digestsLarge == true, job.result.answerDigest.isEmpty,
-            case .outputs(let outputs) = job.result.outcome, outputs.contentBytes > RecordLayout.bodyBytesMax
-        {
-            // Once a model: from now on executors run it.
-            job.servable.hasLargeAnswers.store(true, ordering: .relaxed)
-            job.takeDigests()
-        }
-        audits[job.exchange.seat].note(job)
+    func noteRun(_ job: Job, _ audit: ShardAudit, _ digests: LargeDigests, runner: UInt32) {
+        let seat = job.exchange.seat
+        if job.auditNumber >= 0 { audits[seat].message = audit.take(job.auditNumber) }
+        audits[seat].note(job, runner: runner)
+        audits[seat].digests = digests
+        guard audit.settings.digestsLarge, digests.answer.isEmpty, case .outputs(let outputs) = job.result.outcome,
+            outputs.contentBytes > RecordLayout.bodyBytesMax
+        else { return }
+        // Once a model: from now on executors run it.
+        job.servable.hasLargeAnswers.store(true, ordering: .relaxed)
+        audits[seat].digests = job.digests(of: audits[seat].message.request)
     }
 }
 

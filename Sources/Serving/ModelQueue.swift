@@ -12,9 +12,15 @@ final class Ticket: Parcel, @unchecked Sendable {
     let submittedNanoseconds: Int64
     /// When it was ready to run.
     let gatheredNanoseconds: Int64
+    /// The call's message, where it is recorded; and what came of it.
+    let message: ByteView
+    var digests = LargeDigests()
+    /// Which of the server's runners ran it.
+    var runner: UInt32 = 0
 
-    init(_ job: Job, from shard: ShardDoor, now: Int64, gathered: Int64) {
+    init(_ job: Job, from shard: ShardDoor, now: Int64, gathered: Int64, message: ByteView = .empty) {
         gatheredNanoseconds = gathered
+        self.message = message
         self.job = job
         self.shard = shard
         submittedNanoseconds = now

@@ -49,14 +49,11 @@ extension Shard {
         audits[exchange.seat].message.note(call)
     }
 
-    /// What a job takes with it.
-    func audited(_ exchange: Exchange) -> AuditedMessage {
-        audit == nil ? AuditedMessage() : audits[exchange.seat].message
-    }
-
     /// Takes room for the record of a call that is to run.
-    func takeCredit(_ exchange: Exchange, _ call: Call, _ work: Work, for servable: Servable) throws(Refusal) {
+    func takeCredit(_ exchange: Exchange, _ call: Call, _ work: Work, _ lease: Lease<Servable>) throws(Refusal) {
         guard let audit else { return }
+        let servable = lease.model.object
+        audits[exchange.seat].message.shareMillionths = lease.shareMillionths
         let answer = servable.answerBytes(work, call.form, requestBytes: audits[exchange.seat].message.request.count)
         try takeCredit(exchange, labelBytes: call.labels.recordBytes, answerBytes: answer, audit)
     }
@@ -109,11 +106,11 @@ extension Shard {
             (record.traceHigh, record.traceLow) = (trace.traceID.high, trace.traceID.low)
         }
         record.requestBytes = UInt64(audited.message.request.count)
-        record.request = .of(audited.message.request, audited.requestDigest)
+        record.request = .of(audited.message.request, audited.digests.request)
         record.answerBytes = UInt64(max(0, ending.answerBytes))
         record.answer =
             ending.answerBytes > RecordLayout.bodyBytesMax
-            ? .of(digest: audited.answerDigest) : .of(ending.answer ?? .empty, .empty)
+            ? .of(digest: audited.digests.answer) : .of(ending.answer ?? .empty, .empty)
         audit.fill(&record, audited, exchange)
         let sequence = audit.write(record, using: credit)
         audits[seat].sequence = sequence
@@ -138,7 +135,7 @@ extension ShardAudit {
             record.batchRows = audited.batchRows
             record.batchFirst = audited.batchFirst
             record.draw = audited.draw
-            record.sharePPM = audited.shareMillionths
+            record.sharePPM = audited.message.shareMillionths
             record.exposure = audited.exposure
         }
         let labels = audited.message.labels

@@ -15,8 +15,8 @@ struct Runner: ~Copyable {
     private let log: @Sendable (String) -> Void
     /// Why jobs were refused, by the number that stands in their outcomes.
     private(set) var refusals: [Refusal] = []
-    /// Of the last run, in this server: the runner's number above 2^48, then its runs.
-    private var batch: UInt64
+    /// The number of the last run; they go round.
+    private var batch: UInt32 = 0
     /// When the last batch was put together, and when its model had run.
     private var gathered: Int64 = 0
     private var ran: Int64 = 0
@@ -29,10 +29,9 @@ struct Runner: ~Copyable {
     private let givesWay: Bool
 
     init(
-        number: Int, arenaBytesMax: Int, tally: Tally, recorder: Recorder, givesWay: Bool = false,
+        arenaBytesMax: Int, tally: Tally, recorder: Recorder, givesWay: Bool = false,
         log: @escaping @Sendable (String) -> Void
     ) {
-        batch = UInt64(number) << 48
         self.givesWay = givesWay
         self.recorder = recorder
         arena = Arena(firstChunkBytes: 64 << 10, bytesMax: arenaBytesMax)
@@ -126,7 +125,7 @@ struct Runner: ~Copyable {
                 (alike, alikeRows) = (0, ownRows)
             }
             alike += 1
-            batch += 1
+            batch &+= 1
             jobs[position].result.batch = batch
             jobs[position].result.ranFrom = began
             jobs[position].result.batchRows = Int32(clamping: ownRows)
@@ -189,7 +188,7 @@ struct Runner: ~Copyable {
             calls: range.count, rows: rows, runs: 1, nanoseconds: (now - began) * Int64(range.count), at: now)
         tally.countBatch(calls: range.count)
         recorder.ran(row: Int(servable.row), rows: rows)
-        batch += 1
+        batch &+= 1
         var first = 0
         for index in range {
             jobs[ready[index]].result.batch = batch

@@ -116,7 +116,7 @@ final class Shard {
         lookedAtFrom = server.configuration.tracing?.lookedAtFrom ?? .max
         traces = server.configuration.tracing.map { Traces($0, server.configuration.page.spans(shard: number)) }
         runner = Runner(
-            number: number, arenaBytesMax: limits.arenaBytesMax, tally: server.tally, recorder: recorder
+            arenaBytesMax: limits.arenaBytesMax, tally: server.tally, recorder: recorder
         ) { [write] in write($0, nil) }
         let now = Clock.now()
         self.now = now

@@ -55,6 +55,8 @@ final class ShardAudit {
     private var withheld: [UInt64] = []
     /// Texts of the record that is being written.
     var texts = Arena(firstChunkBytes: 4096, bytesMax: 64 << 10)
+    private var atWork = Seats<AuditedMessage>()
+    private var freeNumbers: [Int32] = []
     /// Answers that wait, in the order of their records; those in front of `firstWaiting` have left.
     private var waiting: [WaitingAnswer] = []
     private var firstWaiting = 0
@@ -196,6 +198,26 @@ final class ShardAudit {
         else { return nil }
         let time = UInt64(max(0, now + wallOffset))
         return writer.write(kind, startUnixNanoseconds: time, payload: payload, using: credit)
+    }
+
+    // MARK: - Messages of streams
+
+    /// Keeps what a record needs of a message while it is at work. - Returns: its number, for `take`.
+    func keep(_ message: AuditedMessage) -> Int32 {
+        if let number = freeNumbers.popLast() {
+            atWork[Int(number)] = message
+            return number
+        }
+        atWork.append(message)
+        return Int32(atWork.count - 1)
+    }
+
+    func kept(_ number: Int32) -> AuditedMessage { atWork[Int(number)] }
+
+    /// It came back: the number is another's from now on.
+    func take(_ number: Int32) -> AuditedMessage {
+        freeNumbers.append(number)
+        return atWork[Int(number)]
     }
 
     // MARK: - The agent

@@ -51,6 +51,12 @@ struct Gathered {
         groups[group].rows += job.rows ?? 1
     }
 
+    /// Of the job that was appended last.
+    mutating func number(_ auditNumber: Int32) {
+        guard case .job(let group, let index)? = order.last else { return }
+        groups[group].jobs[index].auditNumber = auditNumber
+    }
+
     mutating func append(_ refused: Refused) {
         order.append(.refused(self.refused.count))
         self.refused.append(refused)
@@ -106,9 +112,12 @@ extension Shard {
         }
         job.mirror?.object.hold()
         job.exchange.hold()
-        // A stream's next message may come before this one is answered: what this one needs goes with its job.
-        if audit != nil, job.method.isStreamed { audits[job.exchange.seat].message = AuditedMessage() }
         gathered.append(job, isLong: isLong, isStream: rpcs[job.exchange.seat].method.shape != .unary)
+        // A stream's next message may come before this one is answered: what this one needs goes with its job.
+        if let audit, job.method.isStreamed {
+            gathered.number(audit.keep(audits[job.exchange.seat].message))
+            audits[job.exchange.seat].message = AuditedMessage()
+        }
     }
 
     private func admit(_ job: Job, to servable: Servable) throws(Refusal) {
@@ -139,8 +148,8 @@ extension Shard {
         exchange.hold()
         var record = records[exchange.seat].call
         record.note(refusal)
-        let audited = audited(exchange)
-        if audit != nil { audits[exchange.seat].message = AuditedMessage() }
+        var audited = AuditedMessage()
+        if audit != nil { swap(&audited, &audits[exchange.seat].message) }
         gathered.append(
             Gathered.Refused(
                 refusal: refusal, id: id, exchange: exchange, connection: connection, record: record,
@@ -168,6 +177,9 @@ extension Shard {
                         requestBytes: refused.requestBytes)
                 case .job(let group, let index):
                     if index < round.groups[group].kept {
+                        if let audit {
+                            noteRun(round.groups[group].jobs[index], audit, LargeDigests(), runner: UInt32(number))
+                        }
                         deliver(round.groups[group].jobs[index], gathered: gatheredAt)
                     }
                 }
@@ -175,7 +187,8 @@ extension Shard {
             for group in 0..<round.groupCount {
                 for job in round.groups[group].jobs[round.groups[group].kept...] {
                     if !round.groups[group].isLong { job.servable.submitted(job) }
-                    server.executors.submit(Ticket(job, from: door, now: now, gathered: gatheredAt))
+                    server.executors.submit(
+                        Ticket(job, from: door, now: now, gathered: gatheredAt, message: auditedMessage(of: job)))
                     ticketsOut += 1
                 }
             }
@@ -191,6 +204,7 @@ extension Shard {
             guard let ticket = parcel as? Ticket else { preconditionFailure("a parcel of no kind that is known") }
             ticketsOut -= 1
             rpcs[ticket.job.exchange.seat].isWithExecutor = false
+            if let audit { noteRun(ticket.job, audit, ticket.digests, runner: ticket.runner) }
             deliver(ticket.job, gathered: ticket.gatheredNanoseconds, ticket.refusal)
             ticket.job.servable.delivered()
         }
@@ -200,7 +214,6 @@ extension Shard {
         let record = CallRecord(job, gathered: gathered)
         if job.draw != .none { count(job, refusal) }
         if job.mirror != nil { mirror(job) }
-        if audit != nil { noteRun(job) }
         switch job.result.outcome {
         case .outputs(let outputs):
             let answer = Answer(provenance: job.provenance, id: job.id, outputs: outputs, form: job.form)

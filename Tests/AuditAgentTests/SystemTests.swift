@@ -163,9 +163,11 @@ private func sentence(_ body: () throws -> Void) -> String? {
     }
     let names = try FileManager.default.contentsOfDirectory(atPath: audit)
     #expect(names.count == 1)
-    let volume = try FolderVolume(audit + "/" + names[0])
-    let files = LogFiles(name: names[0], names: try volume.names()) { (name, _) throws(UnreadableFile) in
-        do throws(VolumeError) { return try volume.read(name) } catch { throw UnreadableFile(sentence: error.sentence) }
+    let folder = audit + "/" + names[0]
+    let files = LogFiles(name: names[0], names: try FolderVolume(folder).names()) { (name, _) throws(UnreadableFile) in
+        do throws(VolumeError) { return try FolderVolume(folder).read(name) } catch {
+            throw UnreadableFile(sentence: error.sentence)
+        }
     }
     let pubkeys = keyrings.signers.map { Base64.encode($0.bytes.raw) }.joined(separator: "\n")
     let report = try Verifier(

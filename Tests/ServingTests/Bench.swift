@@ -92,7 +92,7 @@ final class Bench {
         standing.note(.promoted)
         directory = Directory([Entry(name: "m", standings: [standing], labels: [:])])
         runner = Runner(
-            number: 0, arenaBytesMax: arenaBytesMax, tally: tally, recorder: page.recorder(shard: 0)
+            arenaBytesMax: arenaBytesMax, tally: tally, recorder: page.recorder(shard: 0)
         ) { [log] in
             log.append($0)
         }
