@@ -107,7 +107,8 @@ let package = Package(
         ground("Keyrings", ["Memory", "JSON", "Cryptography"]),
         // 3 corridor
         //   Control loads what Serving leases: it knows the corridor, the corridor does not know it.
-        ground("Serving", ground + rooms + ["RecordRing"]), ground("Control", ground + rooms + ["RecordRing", "Serving"]),
+        ground("Serving", ground + rooms + ["RecordRing"]),
+        ground("Control", ground + rooms + ["RecordRing", "Serving"]),
         //   Bench is the other end of the wire: it loads servers, ours or another, and knows nothing of Serving.
         ground(
             "Bench",
@@ -126,7 +127,9 @@ let package = Package(
         ground("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans", "Reactor"]),
         .executableTarget(
             name: "vencejo",
-            dependencies: (ground + rooms + ["RecordRing", "Keyrings", "Serving", "Control", "Bench"]).map { .byName(name: $0) } + [
+            dependencies: (ground + rooms + ["RecordRing", "Keyrings", "Serving", "Control", "Bench"]).map {
+                .byName(name: $0)
+            } + [
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 "StructuredLog", "Yams",

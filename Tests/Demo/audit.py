@@ -95,7 +95,7 @@ def main():
         say("A report")
         run(AUDIT, "report", "--profile", "gdpr", "--since", "2020-01-01", "--until", "2100-01-01", folder, "--keys",
             "keys/audit", "--pubkey", "checkpoint.pub", lines=24)
-        say("Somebody changes one byte")
+        say("One byte is changed")
         segment = next(folder.glob("segment-*.aud"))
         data = bytearray(segment.read_bytes())
         data[len(data) // 2] ^= 1
