@@ -54,6 +54,6 @@ struct MetricsCommand: ParsableCommand {
         let (reader, began) = (place.reader, Clock.now())
         let look = reader.look()
         try place.check(look)
-        FileHandle.standardOutput.write(Data(reader.render(look, format.format, began: began)))
+        try? FileHandle.standardOutput.write(contentsOf: Data(reader.render(look, format.format, began: began)))
     }
 }

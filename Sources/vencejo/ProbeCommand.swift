@@ -122,7 +122,7 @@ struct ProbeCommand: ParsableCommand {
                 return try opened.withLock { (opened) throws(Failure) in
                     if let runtime = opened { return runtime }
                     let runtime = try openRuntime(library, allowOlder: allowsOlder, threads.withLock { $0 }) {
-                        FileHandle.standardError.write(Data(($0 + "\n").utf8))
+                        try? FileHandle.standardError.write(contentsOf: Data(($0 + "\n").utf8))
                     }
                     opened = runtime
                     return runtime
@@ -133,7 +133,7 @@ struct ProbeCommand: ParsableCommand {
         }
         if let folder = try? repository.folder(of: model) { threads.withLock { $0 = [loader.plan(folder)].threads } }
         let report = loader.trial(model, version)
-        FileHandle.standardOutput.write((try? JSONEncoder().encode(report)) ?? Data())
+        try? FileHandle.standardOutput.write(contentsOf: (try? JSONEncoder().encode(report)) ?? Data())
         // Nothing is taken down in order: whatever the model left behind, it was well until here.
         Foundation._exit(report.failure == nil ? 0 : 1)
     }

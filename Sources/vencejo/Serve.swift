@@ -502,7 +502,8 @@ func modelYAML(_ bytes: [UInt8], _ file: String) throws(ConfigurationError) -> [
 }
 
 /// One line on standard output, at once: whoever started the server may be waiting for it.
-func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+/// A reader that went away misses lines; the server goes on.
+func say(_ line: String) { try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8)) }
 
 extension ModelFolder {
     fileprivate var sentences: [String] { problems.map { "model \(name): \($0)" } }

@@ -42,7 +42,7 @@ struct Vencejo: ParsableCommand {
     }
 
     static func complain(_ sentence: String) {
-        FileHandle.standardError.write(Data("vencejo: \(sentence)\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("vencejo: \(sentence)\n".utf8))
     }
 }
 

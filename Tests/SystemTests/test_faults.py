@@ -2,12 +2,13 @@
 import os
 import shutil
 import socket
+import subprocess
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server import FIXTURES, MODELS, Server, run, runtime
+from server import FIXTURES, MODELS, PATIENCE, Server, binary, run, runtime
 from stubs import inference, inference_grpc, prediction, prediction_grpc
 from tensors import case, predict_request, read_predict
 
@@ -198,3 +199,14 @@ def test_an_address_in_use_is_told():
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         code, out, error = run("serve", "--repository", MODELS, "--onnxruntime", runtime(), "--grpc", address)
     assert code != 0 and out == "" and address in error
+
+
+def test_a_pipe_that_broke_does_not_spoil_the_end(tmp_path):
+    """Lines for a reader that went away are lost, and nothing else."""
+    command = [binary(), "serve", "--repository", MODELS, "--grpc", "127.0.0.1:0", "--state", tmp_path / "state.json",
+               "--onnxruntime", runtime(), "--metrics-page", "off"]
+    with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True) as process:
+        assert any(line.startswith("serving gRPC on ") for line in iter(process.stdout.readline, ""))
+        process.stdout.close()
+        process.terminate()
+        assert process.wait(timeout=PATIENCE) == 0

@@ -104,7 +104,7 @@ struct OrderOptions: ParsableArguments {
         do throws(AgentError) { return try place.perform(request) } catch { throw Failure(sentence: error.sentence) }
     }
 
-    private static func tell(_ line: String) { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
+    private static func tell(_ line: String) { try? FileHandle.standardError.write(contentsOf: Data("\(line)\n".utf8)) }
 
     /// Prints the answer. - Parameter more: what follows where it was done.
     func finish(_ reply: CommandReply, more: (CommandReply) -> String) throws {

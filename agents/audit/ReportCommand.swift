@@ -48,7 +48,7 @@ struct ReportCommand: ParsableCommand {
         }
         Self.progress(0)
         if json {
-            FileHandle.standardOutput.write(Data(report.json + [0x0a]))
+            try? FileHandle.standardOutput.write(contentsOf: Data(report.json + [0x0a]))
         } else {
             print(report.markdown(folder: folder), terminator: "")
         }
@@ -97,7 +97,7 @@ struct ReportCommand: ParsableCommand {
     private static func progress(_ entries: UInt64) {
         guard isatty(STDERR_FILENO) == 1 else { return }
         let words = entries == 0 ? "" : "vencejo-audit: \(entries) entries"
-        FileHandle.standardError.write(Data("\r\(words)\u{1b}[K".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("\r\(words)\u{1b}[K".utf8))
     }
 }
 

@@ -38,7 +38,7 @@ struct VencejoAudit: ParsableCommand {
     }
 
     static func complain(_ sentence: String) {
-        FileHandle.standardError.write(Data("vencejo-audit: \(sentence)\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("vencejo-audit: \(sentence)\n".utf8))
     }
 }
 

@@ -168,7 +168,7 @@ struct VencejoMetrics: AsyncParsableCommand {
     }
 
     private static func complain(_ sentence: String) {
-        FileHandle.standardError.write(Data("vencejo-metrics: \(sentence)\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("vencejo-metrics: \(sentence)\n".utf8))
     }
 }
 
