@@ -58,11 +58,12 @@ public final class CommandLoop<Log: AuditVolume, Keys: AuditVolume, Listener: Co
                     try store.change(keys)
                 }
                 try retention.unlink(anchored: anchored, holdGeneration: store.holdGeneration)
+                // A busy server fills the last percents within seconds.
+                try look()
             }
         }
         if now.nanoseconds >= nextMinute {
             attempt { () throws(VolumeError) in
-                try look()
                 try retain(now.unixNanoseconds)
             }
             nextMinute = now.nanoseconds + (retention.isScanning ? Self.secondNanoseconds : Self.minuteNanoseconds)

@@ -64,7 +64,8 @@ public struct RetentionDisk: RetentionFolder {
     /// - Parameter bytesMax: that the audit folder may have; `nil`: the volume alone bounds it.
     public func pressure(bytesMax: UInt64?) throws(VolumeError) -> RetentionPressure {
         let (bytes, free) = try volume()
-        return .of(used: try bytesUsed(), bytesMax: bytesMax, volumeBytes: bytes, volumeFree: free)
+        // To add up all segments is worth it only where a bound is set.
+        return .of(used: bytesMax == nil ? 0 : try bytesUsed(), bytesMax: bytesMax, volumeBytes: bytes, volumeFree: free)
     }
 
     // MARK: System calls

@@ -5,6 +5,8 @@ import hmac
 import json
 import os
 import random
+import signal
+import subprocess
 import tempfile
 import time
 
@@ -149,24 +151,60 @@ def test_an_older_state_that_was_put_back_begins_another_log(audited, auditing, 
     assert len(list(auditing.log.glob("log-*"))) == 2
 
 
-def test_the_disk_is_full_and_calls_are_refused_until_it_is_not(audited, auditing):
-    """What the agent cannot make durable does not leave; nothing is lost when it can again."""
+def test_an_agent_that_stands_still_lets_no_answer_leave(audited, auditing):
     server = audited(*DISK)
-    auditing.arguments = ()
     auditing.start()
     stub(server).Predict(named(0), timeout=PATIENCE, wait_for_ready=True)
-    folder, = auditing.log.glob("log-*")
-    os.chmod(folder, 0o500)
-    auditing.process.send_signal(19)  # SIGSTOP: the agent is there and does nothing
+    auditing.process.send_signal(signal.SIGSTOP)
     refused(grpc.StatusCode.UNAVAILABLE, lambda: stub(server).Predict(named(1), timeout=PATIENCE), "withheld")
-    auditing.process.send_signal(18)
-    os.chmod(folder, 0o700)
+    auditing.process.send_signal(signal.SIGCONT)
     stub(server).Predict(named(2), timeout=PATIENCE)
     server.stop()
     auditing.stop()
     assert auditing.verify() == 0
-    assert [each["payload"]["request_id"] for each in auditing.calls()] == ["call-0", "call-1", "call-2"]
+    assert sorted(each["payload"]["request_id"] for each in auditing.calls()) == ["call-0", "call-1", "call-2"]
     assert sum("withheld" in each["record"] for each in auditing.records()) == 1
+
+
+@pytest.fixture
+def small_disk(auditing):
+    """Gives the audit folder a disk of one MiB, and what makes it larger."""
+    auditing.log.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", auditing.log], capture_output=True).returncode:
+        pytest.skip("this machine lets us mount nothing")
+    yield lambda: subprocess.run(["mount", "-o", "remount,size=64m", auditing.log], check=True)
+    if auditing.process.poll() is None:
+        auditing.kill()
+    subprocess.run(["umount", auditing.log], check=True)
+
+
+def test_a_full_disk_closes_and_loses_nothing(audited, auditing, small_disk):
+    """What the agent cannot make durable does not leave; with more room all goes on, in a log that verifies."""
+    server = audited(*DISK)
+    auditing.start()
+    ask, answered = stub(server), []
+    ask.Predict(named("first"), timeout=PATIENCE, wait_for_ready=True)
+    with pytest.raises(grpc.RpcError) as caught:
+        for number in range(20_000):
+            ask.Predict(named(number), timeout=PATIENCE)
+            answered.append(f"call-{number}")
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE and len(answered) > 100
+    small_disk()
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            ask.Predict(named("last"), timeout=PATIENCE)
+            break
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.UNAVAILABLE and time.monotonic() < end, error.details()
+            time.sleep(0.2)
+    server.stop()
+    auditing.stop()
+    assert auditing.verify() == 0
+    found = [each["payload"]["request_id"] for each in auditing.calls()]
+    assert len([each for each in found if each != "call-last"]) == len({*found} - {"call-last"})
+    assert {*answered, "call-first", "call-last"} <= set(found)
+    assert any(each["record"].get("alarm", {}).get("name") == "disk" for each in auditing.records())
 
 
 def test_kills_of_server_and_agent_lose_nothing_and_double_nothing(serve, repository, ring, auditing):
