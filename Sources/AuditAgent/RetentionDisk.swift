@@ -65,7 +65,8 @@ public struct RetentionDisk: RetentionFolder {
     public func pressure(bytesMax: UInt64?) throws(VolumeError) -> RetentionPressure {
         let (bytes, free) = try volume()
         // To add up all segments is worth it only where a bound is set.
-        return .of(used: bytesMax == nil ? 0 : try bytesUsed(), bytesMax: bytesMax, volumeBytes: bytes, volumeFree: free)
+        let used = bytesMax == nil ? 0 : try bytesUsed()
+        return .of(used: used, bytesMax: bytesMax, volumeBytes: bytes, volumeFree: free)
     }
 
     // MARK: System calls

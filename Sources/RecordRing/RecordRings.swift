@@ -39,29 +39,33 @@ public final class RecordRings: Sendable {
     /// Makes the file, 0600, with all its memory.
     ///
     /// - Parameters:
+    ///   - isForGroup: 0660 instead, for an agent that runs as another user of the folder's group.
     ///   - rings: one for each thread that writes, 1 to 1024.
     ///   - bytesPerRing: at least `RecordLayout.recordBytesMax`; rounded down to whole cache lines.
     public convenience init(
-        folder: String, instance: RecordInstance, rings: Int, bytesPerRing: Int, mode: RecordRingMode
+        folder: String, instance: RecordInstance, rings: Int, bytesPerRing: Int, mode: RecordRingMode,
+        isForGroup: Bool = false
     ) throws(RecordRingError) {
         let words = bytesPerRing / 64 * 8
         guard words >= RecordLayout.recordWordsMax, words <= RingLayout.ringWordsMax else {
             throw .size(bytes: bytesPerRing)
         }
         guard 1...RingLayout.ringsMax ~= rings else { throw .rings(rings) }
-        try self.init(folder: folder, instance: instance, rings: rings, wordsPerRing: words, mode: mode)
+        try self.init(
+            folder: folder, instance: instance, rings: rings, wordsPerRing: words, mode: mode, isForGroup: isForGroup)
     }
 
     /// Of any size: for tests.
     init(
-        folder: String, instance: RecordInstance, rings: Int, wordsPerRing: Int, mode: RecordRingMode
+        folder: String, instance: RecordInstance, rings: Int, wordsPerRing: Int, mode: RecordRingMode,
+        isForGroup: Bool = false
     ) throws(RecordRingError) {
         self.instance = instance
         self.rings = rings
         self.mode = mode
         self.wordsPerRing = wordsPerRing
         let path = "\(folder)/\(instance.fileName)"
-        try Self.make(path + ".new")
+        try Self.make(path + ".new", isForGroup: isForGroup)
         let start = RingLayout.dataStart(rings: rings)
         do throws(SharedFileError) {
             file = try SharedFile(path, words: start + rings * wordsPerRing) { _ in false }
@@ -87,10 +91,14 @@ public final class RecordRings: Sendable {
     }
 
     /// `SharedFile` takes a file that is there: no other user can open this one, from its first moment on.
-    private static func make(_ path: String) throws(RecordRingError) {
+    private static func make(_ path: String, isForGroup: Bool) throws(RecordRingError) {
         let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw .system(path: path, operation: "open", code: errno) }
-        close(descriptor)
+        defer { close(descriptor) }
+        // Whatever the umask says.
+        guard !isForGroup || fchmod(descriptor, 0o660) == 0 else {
+            throw .system(path: path, operation: "fchmod", code: errno)
+        }
     }
 
     /// Takes the file away: of a server that never served.

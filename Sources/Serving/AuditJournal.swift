@@ -108,6 +108,12 @@ public final class AuditJournal: Sendable {
         return next
     }
 
+    /// The server ends: what was refused and not told yet is told.
+    public func end() {
+        let entries = refused.withLock { $0.ended(now: .max) }
+        for entry in entries { tell(.refused, entry.message) }
+    }
+
     private func plan(_ table: RefusedTable, _ now: Int64, _ wall: Int64) -> Int64 {
         let next = table.nextEnd.map { now + max(0, Int64($0) - wall) } ?? .max
         nextRefused.store(next, ordering: .relaxed)

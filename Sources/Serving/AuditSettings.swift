@@ -45,8 +45,9 @@ public struct AuditSettings: Sendable, Equatable {
     public var subject = AuditSubject.none
     /// Of a message above 64 KiB a digest is kept; else nothing of its bytes.
     public var digestsLarge = true
-    /// The user that the agent runs as.
+    /// The user that the agent runs as; and whether that is not ours: then it is of the folder's group.
     public var agentUser: UInt32
+    public var agentIsAnother = false
 
     public init(agentUser: UInt32) { self.agentUser = agentUser }
 }
@@ -63,7 +64,8 @@ public final class AuditRings: Sendable {
         self.folder = folder
         self.settings = settings
         rings = try RecordRings(
-            folder: folder, instance: instance, rings: shards + 1, bytesPerRing: bytesPerRing, mode: .acknowledge)
+            folder: folder, instance: instance, rings: shards + 1, bytesPerRing: bytesPerRing, mode: .acknowledge,
+            isForGroup: settings.agentIsAnother)
     }
 
     /// Takes the file away: of a server that never served.

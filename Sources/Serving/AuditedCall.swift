@@ -92,27 +92,6 @@ struct AuditedCall: BitwiseCopyable {
     }
 }
 
-/// An answer whose record is not durable yet. Its exchange is held.
-struct WaitingAnswer {
-    enum Part {
-        /// All of a unary call's, or of PredictMany's.
-        case reply(WireWriter)
-        /// One of a stream.
-        case message(WireWriter)
-        case refusal(Refusal)
-    }
-
-    let exchange: Pinned<Exchange>
-    /// The shard's key of the connection.
-    let connection: UInt64
-    let sequence: UInt64
-    /// On the shard's clock: then it is too late.
-    let until: Int64
-    let part: Part
-    /// The log was told that it does not leave.
-    var isWithheld = false
-}
-
 extension Method {
     /// It changes what is served: what is carried out is recorded there, before and after.
     var isOrder: Bool {

@@ -131,8 +131,8 @@ extension Connection {
         shard.audits[exchange.seat].isEnding = isEnd
         exchange.hold()
         let until = shard.now + ShardAudit.patience
-        if !audit.hasWaiting { shard.lookAtAudit(at: until) }
-        audit.wait(
+        if audit.waiting.isEmpty { shard.lookAtAudit(at: until) }
+        audit.waiting.append(
             WaitingAnswer(exchange: Pinned(exchange), connection: key, sequence: sequence, until: until, part: part))
     }
 
@@ -220,63 +220,6 @@ extension CallerViews {
         copy.credential = (try? arena.copy(credential)) ?? .empty
         copy.peer = (try? arena.copy(peer)) ?? .empty
         return copy
-    }
-}
-
-extension Shard {
-    /// The call makes no record.
-    func giveBackCredit(_ exchange: Exchange) {
-        guard let credit = audits[exchange.seat].message.credit else { return }
-        audits[exchange.seat].message.credit = nil
-        audit?.giveBack(credit)
-    }
-
-    /// A stream's message has no client any more, whether it ran or not.
-    func auditAbandoned(_ exchange: Exchange, _ connection: Connection?, _ record: CallRecord) {
-        guard audit != nil, record.method.isStreamed else { return }
-        let caller = connection?.caller.views ?? audits[exchange.seat].caller ?? CallerViews()
-        _ = writeRecord(exchange, caller, record, method: ByteView(record.method.path).dropFirst(1), .cancelled)
-        giveBackCredit(exchange)
-    }
-
-    /// What the audit log has to do at the end of a turn.
-    func endAuditTurn(_ audit: ShardAudit) {
-        leaveWaiting()
-        audit.settleDebts(now: now)
-        if let journal = server.configuration.journal {
-            let next = journal.tellRefused(now: now)
-            if next < .max, next != refusedLook {
-                refusedLook = next
-                lookAtAudit(at: next)
-            }
-        }
-        let (isClosed, look) = audit.hasBeenClosed(now: now)
-        if let look { lookAtAudit(at: look) }
-        guard isClosed != isClosedForLong else { return }
-        isClosedForLong = isClosed
-        state.closedShards.add(isClosed ? 1 : -1, ordering: .relaxed)
-        log(
-            isClosed
-                ? "audit: calls are refused since 5 s, because they cannot be recorded: the server is not ready until they can; "
-                    + "see that vencejo-audit runs and that its disk is not full"
-                : "audit: calls can be recorded again")
-        server.wake()
-    }
-
-    /// Answers whose records are durable by now, and those that can wait no longer.
-    func leaveWaiting() {
-        guard let audit, audit.hasWaiting else { return }
-        while let answer = audit.nextToLeave(now: now) {
-            let exchange = answer.exchange.object
-            guard let connection = connection(answer.connection) else {
-                exchanges.release(orphan: exchange)
-                continue
-            }
-            connection.session.release(exchange)
-            touch(connection)
-            connection.leave(exchange, answer, audit)
-        }
-        if audit.hasWaiting { lookAtAudit(at: now + ShardAudit.patience / 4) }
     }
 }
 

@@ -62,13 +62,13 @@ extension Shard {
     /// For an executor that may take its digest.
     func auditedMessage(of job: Job) -> ByteView {
         guard let audit else { return .empty }
-        return job.auditNumber < 0 ? audits[job.exchange.seat].message.request : audit.kept(job.auditNumber).request
+        return job.auditNumber < 0 ? audits[job.exchange.seat].message.request : audit.messages[job.auditNumber].request
     }
 
     /// A job came back, from an executor or from this turn.
     func noteRun(_ job: Job, _ audit: ShardAudit, _ digests: LargeDigests, runner: UInt32) {
         let seat = job.exchange.seat
-        if job.auditNumber >= 0 { audits[seat].message = audit.take(job.auditNumber) }
+        if job.auditNumber >= 0 { audits[seat].message = audit.messages.take(job.auditNumber) }
         audits[seat].note(job, runner: runner)
         audits[seat].digests = digests
         guard audit.settings.digestsLarge, digests.answer.isEmpty, case .outputs(let outputs) = job.result.outcome,

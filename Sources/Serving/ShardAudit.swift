@@ -55,11 +55,9 @@ final class ShardAudit {
     private var withheld: [UInt64] = []
     /// Texts of the record that is being written.
     var texts = Arena(firstChunkBytes: 4096, bytesMax: 64 << 10)
-    private var atWork = Seats<AuditedMessage>()
-    private var freeNumbers: [Int32] = []
-    /// Answers that wait, in the order of their records; those in front of `firstWaiting` have left.
-    private var waiting: [WaitingAnswer] = []
-    private var firstWaiting = 0
+    /// What records need of streams' messages that are at work.
+    var messages = MessagesAtWork()
+    var waiting = WaitingAnswers()
     /// What the wall clock shows beyond the shard's, ns.
     var wallOffset: Int64 = 0
     /// Since when every call was refused; `nil`: the last one was not.
@@ -82,7 +80,7 @@ final class ShardAudit {
         self.ring = ring
         rings = audit.rings.rings
         writer = audit.rings.writer(ring)
-        listener = try PacketListener(path: audit.socketPath(of: ring), mode: 0o600)
+        listener = try PacketListener(path: audit.socketPath(of: ring), mode: settings.agentIsAnother ? 0o660 : 0o600)
         agentGoneSince = now
     }
 
@@ -200,26 +198,6 @@ final class ShardAudit {
         return writer.write(kind, startUnixNanoseconds: time, payload: payload, using: credit)
     }
 
-    // MARK: - Messages of streams
-
-    /// Keeps what a record needs of a message while it is at work. - Returns: its number, for `take`.
-    func keep(_ message: AuditedMessage) -> Int32 {
-        if let number = freeNumbers.popLast() {
-            atWork[Int(number)] = message
-            return number
-        }
-        atWork.append(message)
-        return Int32(atWork.count - 1)
-    }
-
-    func kept(_ number: Int32) -> AuditedMessage { atWork[Int(number)] }
-
-    /// It came back: the number is another's from now on.
-    func take(_ number: Int32) -> AuditedMessage {
-        freeNumbers.append(number)
-        return atWork[Int(number)]
-    }
-
     // MARK: - The agent
 
     /// An agent that is there already gives way: it is the same one, started again.
@@ -294,32 +272,9 @@ final class ShardAudit {
 
     // MARK: - Answers that wait
 
-    var hasWaiting: Bool { firstWaiting < waiting.count }
-
-    func wait(_ answer: WaitingAnswer) { waiting.append(answer) }
-
     /// The next one that may leave: its record is durable, or its time is over.
-    func nextToLeave(now: Int64) -> WaitingAnswer? {
-        guard hasWaiting else { return nil }
-        let first = waiting[firstWaiting]
-        guard first.sequence <= durable || first.until <= now else { return nil }
-        firstWaiting += 1
-        if firstWaiting == waiting.count {
-            waiting.removeAll(keepingCapacity: true)
-            firstWaiting = 0
-        } else if firstWaiting > 1024, firstWaiting > waiting.count / 2 {
-            waiting.removeFirst(firstWaiting)
-            firstWaiting = 0
-        }
-        return first
-    }
+    func nextToLeave(now: Int64) -> WaitingAnswer? { waiting.next(durable: durable, now: now) }
 
     /// Those of an exchange will not leave: the log is told.
-    func withholdAll(of exchange: Pinned<Exchange>) {
-        for index in firstWaiting..<waiting.count
-        where waiting[index].exchange.object === exchange.object && !waiting[index].isWithheld {
-            waiting[index].isWithheld = true
-            withhold(waiting[index].sequence)
-        }
-    }
+    func withholdAll(of exchange: Pinned<Exchange>) { waiting.withhold(exchange) { withhold($0) } }
 }

@@ -115,7 +115,7 @@ extension Shard {
         gathered.append(job, isLong: isLong, isStream: rpcs[job.exchange.seat].method.shape != .unary)
         // A stream's next message may come before this one is answered: what this one needs goes with its job.
         if let audit, job.method.isStreamed {
-            gathered.number(audit.keep(audits[job.exchange.seat].message))
+            gathered.number(audit.messages.keep(audits[job.exchange.seat].message))
             audits[job.exchange.seat].message = AuditedMessage()
         }
     }

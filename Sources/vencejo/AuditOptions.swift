@@ -38,7 +38,10 @@ struct AuditOptions: ParsableArguments {
         help: ArgumentHelp(
             "Of messages above 64 KiB: digest (default), taken on executors, or skip.", valueName: "digest|skip"))
     var auditLarge: String?
-    @Option(help: ArgumentHelp("The number of the user that the agent runs as. Default: ours.", valueName: "uid"))
+    @Option(
+        help: ArgumentHelp(
+            "The number of the agent's user, which has the folder's group. Default: ours.",
+            valueName: "uid"))
     var auditAgentUser: String?
 
     func set(_ set: (Settings.Key, String?) -> Void) {
@@ -81,6 +84,7 @@ extension Settings {
         if let value = one(.auditSubject) { audit.settings.subject = try subject(value) }
         if let value = one(.auditAgentUser) {
             audit.settings.agentUser = UInt32(try integer(value, 0...Int(UInt32.max) - 1))
+            audit.settings.agentIsAnother = audit.settings.agentUser != getuid()
         }
         if let value = one(.auditLarge) {
             switch value.value {

@@ -290,6 +290,7 @@ struct Serve: ParsableCommand {
         server.wait()
         showing.end()
         page.reach(.closed)
+        journal?.end()
         journal?.tell(.server, ServerRecord(.ended, instance: journal?.instance).encoded)
         let tally = server.tally
         tell(

@@ -3,6 +3,7 @@ import concurrent.futures
 import contextlib
 import hashlib
 import os
+import pathlib
 import ssl
 import tempfile
 import time
@@ -392,6 +393,9 @@ def test_what_is_no_agent_is_refused(audited, folder, packet):
 
 def test_another_user_is_refused(audited, folder):
     server = audited("--audit-agent-user", "12345")
+    # What the agent's group may read and write.
+    modes = {path.suffix: path.stat().st_mode & 0o777 for path in pathlib.Path(folder).iterdir()}
+    assert modes == {".ring": 0o660, ".sock": 0o660}
     # The server may have closed it before the agent says a word.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         assert is_closed(Agent(folder))
