@@ -21,7 +21,7 @@ std := .build-agents/std.pch
 export VENCEJO_ONNXRUNTIME ?= $(CURDIR)/$(venv)/lib/libonnxruntime.so
 
 .PHONY: help serve test check build demo lint sanitize sanitize-asan sanitize-tsan budgets scenarios swaps idle soak scrapes \
-    flakes proofs hunt mutations kills gotlog demo-audit audit-agent clean packages monitors agent build-agents release-agents build-tests generated swift-tests system-tests
+    flakes proofs hunt mutations kills gotlog audit-cost demo-audit audit-agent clean packages monitors agent build-agents release-agents build-tests generated swift-tests system-tests
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 20
@@ -131,6 +131,10 @@ scenarios: build $(venv)/ready ## Measure two loads at once, too much load, two 
 
 scrapes: build release-agents $(venv)/ready ## Measure what it costs a busy server to be scraped ten times a second
 	$(python) Tests/Benchmarks/scrapes.py .build/release/vencejo .build-agents/release/vencejo-metrics
+
+audit-cost: build audit-agent $(venv)/ready ## Measure what a record of each call costs, kept in memory and on disk
+	$(python) Tests/Benchmarks/audit_cost.py .build/release/vencejo .build-agents/release/vencejo-audit
+	$(python) Tests/Benchmarks/audit_cost.py .build/release/vencejo .build-agents/release/vencejo-audit --policy disk,closed
 
 idle: build $(venv)/ready ## Measure 10 000 idle connections
 	$(python) Tests/Benchmarks/idle_connections.py .build/release/vencejo
