@@ -47,6 +47,7 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(dir=options.log))
     row = folder / "row.json"
     row.write_text(str([[float(number) for number in range(30)]]))
+    (folder / "keys").mkdir()
     for purpose in "audit", "checkpoint", "subject-store", "subject-index":
         subprocess.run([options.vencejo, "key", "generate", "--ring", folder / "keys" / purpose, "--purpose", purpose],
                        check=True, stdout=subprocess.DEVNULL)
