@@ -11,13 +11,15 @@ mkdir -p $place
 for purpose in audit checkpoint subject-store subject-index; do
     [ -e $place/keys/$purpose ] || { mkdir -p $place/keys && $vencejo key generate --ring $place/keys/$purpose --purpose $purpose > /dev/null; }
 done
-$audit run --log $place/log --ring $ring --keys $place/keys --deployment local --anchor $place/anchors.jsonl \
+# Ctrl-C is for the server alone: the agent writes what is left when that has ended.
+setsid $audit run --log $place/log --ring $ring --keys $place/keys --deployment local --anchor $place/anchors.jsonl \
     > /dev/null 2>> $place/agent.log &
 agent=$!
-# When the server has ended the agent writes what is left, and ends.
 trap 'kill $agent 2> /dev/null; wait $agent || true' EXIT
 echo; sed 's/^/    /' Tests/Demo/calls.txt; echo
 $vencejo serve --repository Tests/Fixtures/models --control 127.0.0.1:8002 --state .build/state.json --audit-ring $ring "$@" &
 server=$!
-trap 'kill -TERM $server 2> /dev/null' INT TERM
+# A terminal sends SIGINT to the server as well.
+trap : INT
+trap 'kill -TERM $server 2> /dev/null' TERM
 wait $server || wait $server
