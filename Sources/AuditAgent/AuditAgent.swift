@@ -81,7 +81,6 @@ public final class AuditAgent<Volume: AuditVolume, Keys: PayloadKeySource> {
 
     /// Entries that are durable.
     public var size: UInt64 { writer.tree.size }
-    public var oldestLog: UInt32 { writer.oldestLog }
 
     /// Does what there is to do.
     /// - Returns: nanoseconds to wait before the next step, if nothing happens meanwhile.
@@ -108,11 +107,6 @@ public final class AuditAgent<Volume: AuditVolume, Keys: PayloadKeySource> {
     /// - Returns: their indexes, which are consecutive.
     public func append(_ drafts: [Draft]) throws(VolumeError) -> Range<UInt64> {
         try writer.append(drafts, now: world.clock.now.unixNanoseconds)
-    }
-
-    /// Segments below `sequence`, and logs below `oldestLog`, may be removed when this returns and its header is covered.
-    public func retain(from sequence: UInt64, oldestLog: UInt32) {
-        writer.retain(from: sequence, oldestLog: oldestLog, now: world.clock.now.unixNanoseconds)
     }
 
     /// Payload keys were erased, or are other ones: none is kept that was derived from them.

@@ -116,7 +116,7 @@ extension EvidenceItem {
         isAutomatic || Verb.returns.contains(verb) || record.text(AdminField.reason).lowercased().contains("emergency")
     }
 
-    /// Whether the maker of what changed and the operator who put it live are two.
+    /// Whether the maker of what changed is another than the operator that put it live.
     var separation: Cell {
         let makers = changes.map(\.maker)
         let principal = record.text(AdminField.principal)

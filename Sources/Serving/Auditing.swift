@@ -103,7 +103,7 @@ extension Connection {
         let seat = exchange.seat
         let isEnd: Bool
         if case .message = part { isEnd = false } else { isEnd = part != nil }
-        try shard.takeCredit(exchange, labelBytes: 0, answerBytes: answerBytes, audit)
+        try shard.takeCredit(exchange, answerBytes: answerBytes, audit)
         if isEnd { shard.audits[seat].isRecorded = true }
         if shard.audits[seat].message.isUnrecorded { return true }
         let end: CallEnding
@@ -192,7 +192,7 @@ extension Connection {
         }
         shard.audits[seat].isRecorded = true
         do throws(Refusal) {
-            try shard.takeCredit(exchange, labelBytes: 0, answerBytes: 0, audit)
+            try shard.takeCredit(exchange, answerBytes: 0, audit)
             var call = shard.records[seat].call
             if call.began == 0 { call.began = exchange.openedNanoseconds }
             _ = shard.writeRecord(

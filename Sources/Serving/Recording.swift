@@ -55,18 +55,17 @@ extension Shard {
         let servable = lease.model.object
         audits[exchange.seat].message.shareMillionths = lease.shareMillionths
         let answer = servable.answerBytes(work, call.form, requestBytes: audits[exchange.seat].message.request.count)
-        try takeCredit(exchange, labelBytes: call.labels.recordBytes, answerBytes: answer, audit)
+        try takeCredit(exchange, answerBytes: answer, audit)
     }
 
     /// - Parameter answerBytes: `nil`: it is not known how many they will be.
-    func takeCredit(
-        _ exchange: Exchange, labelBytes: Int, answerBytes: Int?, _ audit: ShardAudit
-    ) throws(Refusal) {
+    func takeCredit(_ exchange: Exchange, answerBytes: Int?, _ audit: ShardAudit) throws(Refusal) {
         let seat = exchange.seat
         guard audits[seat].message.credit == nil, !audits[seat].message.isUnrecorded else { return }
         guard let policy = rpcs[seat].method.auditPolicy(audit.settings) else { return }
         let bytes = RecordLayout.callBytes(
-            labels: labelBytes, request: audits[seat].message.request.count, answer: answerBytes)
+            labels: audits[seat].message.labels.recordBytes, request: audits[seat].message.request.count,
+            answer: answerBytes)
         switch audit.admit(policy, bytes: bytes, now: now) {
         case .credit(let credit): audits[seat].message.credit = credit
         case .unrecorded: audits[seat].message.isUnrecorded = true

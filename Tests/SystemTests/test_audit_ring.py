@@ -5,7 +5,6 @@ import hashlib
 import os
 import pathlib
 import ssl
-import tempfile
 import time
 
 import grpc
@@ -25,17 +24,10 @@ SHARD = ("--shards", 1, "--executors", 2)
 
 
 @pytest.fixture
-def folder():
-    """In memory, with a path that is short enough for sockets in it."""
-    with tempfile.TemporaryDirectory(prefix="vj-", dir="/dev/shm") as folder:
-        yield folder
-
-
-@pytest.fixture
-def audited(serve, repository, folder):
-    """Starts a server on `repository` that records its calls in `folder`."""
+def audited(serve, repository, ring):
+    """Starts a server on `repository` that records its calls in `ring`."""
     def start(*arguments, **settings):
-        return serve("--audit-ring", folder, *SHARD, *arguments, repository=repository, **settings)
+        return serve("--audit-ring", ring, *SHARD, *arguments, repository=repository, **settings)
     return start
 
 
@@ -47,9 +39,9 @@ def digest(message):
     return hashlib.sha256(message.SerializeToString()).digest()
 
 
-def test_an_answered_call(audited, folder, repository):
+def test_an_answered_call(audited, ring, repository):
     server = audited("--audit-subject", "metadata:tenant")
-    rings = Rings(folder)
+    rings = Rings(ring)
     before = time.time_ns()
     asked = request("left", rows=3)
     asked.request_id = "call-1"
@@ -78,19 +70,31 @@ def test_an_answered_call(audited, folder, repository):
 @pytest.mark.parametrize("selector, asked", [
     ({"version": 4}, "left@4"), ({"version": 9}, "left@9"), ({"label": "stable"}, "left:stable"),
     ({"slot": prediction.BLUE}, "left/blue"), ({"slot": prediction.SHADOW}, "left/shadow")])
-def test_what_was_asked_for_as_a_client_writes_it(audited, folder, selector, asked):
+def test_what_was_asked_for_as_a_client_writes_it(audited, ring, selector, asked):
     server = audited()
     # Whether there is such a version or not.
     with contextlib.suppress(grpc.RpcError):
         stub(server).Predict(request("left", **selector))
-    record, = Rings(folder).until(len)
+    record, = Rings(ring).until(len)
     assert record.asked == asked
 
 
-def test_verdicts_of_calls_that_are_refused(audited, folder, repository):
+def test_a_refused_call_keeps_its_message_and_labels(audited, ring):
+    server = audited()
+    asked = request("nothing")
+    # As many as there may be: they need room of their own.
+    for number in range(16):
+        asked.labels[f"{number:0256}"] = 256 * "v"
+    with contextlib.suppress(grpc.RpcError):
+        stub(server).Predict(asked)
+    record, = Rings(ring).until(len)
+    assert record.verdict == INPUT and record.label_count == 16 and record.request == asked.SerializeToString()
+
+
+def test_verdicts_of_calls_that_are_refused(audited, ring, repository):
     slow.write(repository)
     server = audited()
-    rings, ask = Rings(folder), stub(server)
+    rings, ask = Rings(ring), stub(server)
     bad = request("left")
     bad.inputs[0].name = "z"
     for refusal, verdict, status, reason in [
@@ -121,10 +125,10 @@ def slow_request(place=0, rows=1):
         prediction.Tensor(name="place", type=prediction.INT64, shape=[rows], data=np.full(rows, place, "<i8").tobytes())])
 
 
-def test_a_call_that_nobody_waits_for(audited, folder, repository):
+def test_a_call_that_nobody_waits_for(audited, ring, repository):
     slow.write(repository)
     server = audited()
-    rings = Rings(folder)
+    rings = Rings(ring)
     call = stub(server).Predict.future(slow_request())
     time.sleep(0.02)
     call.cancel()
@@ -133,10 +137,10 @@ def test_a_call_that_nobody_waits_for(audited, folder, repository):
     assert record.request == slow_request().SerializeToString() and record.asked == "slow"
 
 
-def test_an_executor_and_its_batches(audited, folder, repository):
+def test_an_executor_and_its_batches(audited, ring, repository):
     slow.write(repository)
     server = audited()
-    rings = Rings(folder)
+    rings = Rings(ring)
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda place: stub(server).Predict(slow_request(place % 8)), range(32)))
     records = rings.until(lambda found: len(found) >= 32)
@@ -151,9 +155,9 @@ def test_an_executor_and_its_batches(audited, folder, repository):
         assert {each.batch_rows for each in run} == {len(run)}
 
 
-def test_messages_of_streams(audited, folder):
+def test_messages_of_streams(audited, ring):
     server = audited()
-    rings = Rings(folder)
+    rings = Rings(ring)
     asked = [request("left"), request("nothing"), request("right", rows=2)]
     answers = list(stub(server).PredictStream(iter(asked)))
     records = rings.until(lambda found: len(found) >= 3)
@@ -175,10 +179,10 @@ def test_messages_of_streams(audited, folder):
     assert record.answer == answer.SerializeToString() and record.message == 1
 
 
-def test_digests_of_large_messages(audited, folder, repository):
+def test_digests_of_large_messages(audited, ring, repository):
     put(repository, "wide", 1, width=8)
     server = audited()
-    rings = Rings(folder)
+    rings = Rings(ring)
     rows = (128 << 10) // 32
     asked = prediction.PredictRequest(model=prediction.ModelSelector(name="wide"), inputs=[
         prediction.Tensor(name="x", type=prediction.FP32, shape=[rows, 8], data=os.urandom(32 * rows))])
@@ -197,38 +201,38 @@ def test_digests_of_large_messages(audited, folder, repository):
     assert record.request == digest(oip) and record.answer == digest(answer)
 
 
-def test_large_messages_that_are_skipped(audited, folder, repository):
+def test_large_messages_that_are_skipped(audited, ring, repository):
     put(repository, "wide", 1, width=8)
     server = audited("--audit-large", "skip")
     rows = (128 << 10) // 32
     stub(server).Predict(prediction.PredictRequest(model=prediction.ModelSelector(name="wide"), inputs=[
         prediction.Tensor(name="x", type=prediction.FP32, shape=[rows, 8], data=bytes(32 * rows))]))
-    record, = Rings(folder).read()
+    record, = Rings(ring).read()
     assert (record.request_kind, record.answer_kind) == (None, None)
     assert record.request_bytes > 128 << 10
 
 
-def test_principals(serve, repository, folder, tmp_path):
+def test_principals(serve, repository, ring, tmp_path):
     tls.make_certificates(tmp_path)
-    server = serve("--audit-ring", folder, *SHARD, *tls.tls_flags(tmp_path, client_ca=True), repository=repository,
+    server = serve("--audit-ring", ring, *SHARD, *tls.tls_flags(tmp_path, client_ca=True), repository=repository,
                    credentials=tls.credentials(tmp_path, "client"), listeners=("localhost:0",))
     stub(server).Predict(request("left"))
-    record, = Rings(folder).read()
+    record, = Rings(ring).read()
     assert (record.auth, record.principal) == (1, "CN=client")
     der = ssl.PEM_cert_to_DER_cert((tmp_path / "client.pem").read_text())
     assert record.credential == hashlib.sha256(der).hexdigest()
 
 
-def test_a_unix_socket_says_which_user_calls(serve, repository, folder):
-    server = serve("--audit-ring", folder, *SHARD, repository=repository, listeners=(f"unix:{folder}/s",))
+def test_a_unix_socket_says_which_user_calls(serve, repository, ring):
+    server = serve("--audit-ring", ring, *SHARD, repository=repository, listeners=(f"unix:{ring}/s",))
     stub(server).Predict(request("left"))
-    record, = Rings(folder).read()
+    record, = Rings(ring).read()
     assert (record.auth, record.principal, record.peer) == (4, f"uid:{os.getuid()}", "unix:")
 
 
-def test_questions_are_recorded_and_probes_are_not(audited, folder):
+def test_questions_are_recorded_and_probes_are_not(audited, ring):
     server = audited()
-    rings = Rings(folder)
+    rings = Rings(ring)
     stub(server).ListModels(prediction.ListModelsRequest())
     inference_grpc.GRPCInferenceServiceStub(server.channel()).ServerLive(inference.ServerLiveRequest())
     records = rings.until(lambda found: len(found) >= 2)
@@ -237,9 +241,9 @@ def test_questions_are_recorded_and_probes_are_not(audited, folder):
 
 # What may leave
 
-def test_closed_refuses_what_there_is_no_room_for_and_loses_nothing(audited, folder):
+def test_closed_refuses_what_there_is_no_room_for_and_loses_nothing(audited, ring):
     server = audited("--audit-ring-bytes", "256K")
-    rings, ask = Rings(folder), stub(server)
+    rings, ask = Rings(ring), stub(server)
     answered = 0
     for _ in range(2000):
         try:
@@ -254,21 +258,21 @@ def test_closed_refuses_what_there_is_no_room_for_and_loses_nothing(audited, fol
     records = rings.read()
     assert len(records) == answered > 100
     # The agent comes: there is room again.
-    agent = Agent(folder)
+    agent = Agent(ring)
     agent.acknowledge(records)
     ask.Predict(request("left"))
     agent.close()
 
 
-def test_open_answers_and_tells_of_the_gap(audited, folder):
+def test_open_answers_and_tells_of_the_gap(audited, ring):
     server = audited("--audit-ring-bytes", "256K", "--audit-predictions", "ring,open")
-    rings, ask = Rings(folder), stub(server)
+    rings, ask = Rings(ring), stub(server)
     calls = 2000
     for _ in range(calls):
         ask.Predict(request("left"))
     records = rings.read()
     assert len(records) < calls
-    agent = Agent(folder)
+    agent = Agent(ring)
     agent.acknowledge(records)
     ask.Predict(request("left"))
     more = rings.until(lambda found: any(each.kind == GAP for each in found))
@@ -292,9 +296,9 @@ def varint(data):
 DISK = ("--audit-predictions", "disk,closed", "--audit-questions", "disk,closed")
 
 
-def test_disk_waits_for_the_agent_and_gives_a_receipt(audited, folder):
+def test_disk_waits_for_the_agent_and_gives_a_receipt(audited, ring):
     server = audited(*DISK)
-    agent = Agent(folder)
+    agent = Agent(ring)
     ask = stub(server)
     call = ask.Predict.future(request("left"))
     record, = agent.rings.until(len)
@@ -314,9 +318,9 @@ def test_disk_waits_for_the_agent_and_gives_a_receipt(audited, folder):
     agent.close()
 
 
-def test_disk_streams_keep_their_order(audited, folder):
+def test_disk_streams_keep_their_order(audited, ring):
     server = audited(*DISK)
-    with (agent := Agent(folder)).working() as records:
+    with (agent := Agent(ring)).working() as records:
         answers = list(stub(server).PredictStream(request("left", rows=1 + n % 3) for n in range(300)))
         whole = stub(server).PredictMany(request("left") for _ in range(50))
     rows = [each.response.outputs[0].shape[0] for each in answers]
@@ -325,9 +329,9 @@ def test_disk_streams_keep_their_order(audited, folder):
     agent.close()
 
 
-def test_disk_withholds_what_is_not_durable_in_two_seconds(audited, folder):
+def test_disk_withholds_what_is_not_durable_in_two_seconds(audited, ring):
     server = audited(*DISK)
-    agent = Agent(folder)
+    agent = Agent(ring)
     began = time.monotonic()
     refused(grpc.StatusCode.UNAVAILABLE, lambda: stub(server).Predict(request("left"), timeout=PATIENCE), "withheld")
     assert 1.5 < time.monotonic() - began < 10
@@ -342,22 +346,22 @@ def test_disk_withholds_what_is_not_durable_in_two_seconds(audited, folder):
     agent.close()
 
 
-def test_disk_without_an_agent_is_refused_at_once(audited, folder):
+def test_disk_without_an_agent_is_refused_at_once(audited, ring):
     server = audited(*DISK)
     time.sleep(2.1)
     began = time.monotonic()
     refused(grpc.StatusCode.UNAVAILABLE, lambda: stub(server).Predict(request("left")), "audit agent is away")
     assert time.monotonic() - began < 1
-    with (agent := Agent(folder)).working():
+    with (agent := Agent(ring)).working():
         stub(server).Predict(request("left"))
     agent.close()
     time.sleep(2.3)
     refused(grpc.StatusCode.UNAVAILABLE, lambda: stub(server).Predict(request("left")), "audit agent is away")
 
 
-def test_disk_open_leaves_after_two_seconds_and_tells(audited, folder):
+def test_disk_open_leaves_after_two_seconds_and_tells(audited, ring):
     server = audited("--audit-predictions", "disk,open")
-    agent = Agent(folder)
+    agent = Agent(ring)
     stub(server).Predict(request("left"), timeout=PATIENCE)
     records = agent.rings.until(lambda found: len(found) >= 2)
     assert [each.kind for each in records] == [CALL, GAP] and b"not_durable" in records[1].payload
@@ -372,40 +376,40 @@ def is_closed(agent):
         return True
 
 
-def test_an_agent_that_forgot_what_it_acknowledged_is_refused(audited, folder):
+def test_an_agent_that_forgot_what_it_acknowledged_is_refused(audited, ring):
     server = audited(*DISK)
-    with (agent := Agent(folder)).working():
+    with (agent := Agent(ring)).working():
         stub(server).Predict(request("left"))
     agent.close()
-    assert is_closed(Agent(folder, size=5)), "an agent with a shorter log was taken"
+    assert is_closed(Agent(ring, size=5)), "an agent with a shorter log was taken"
     assert "rolled back" in server.log()
 
 
 @pytest.mark.parametrize("packet", [b"", b"x" * 32, b"VCJACK1\n", bytes(4096)])
-def test_what_is_no_agent_is_refused(audited, folder, packet):
+def test_what_is_no_agent_is_refused(audited, ring, packet):
     server = audited()
-    agent = Agent(folder)
+    agent = Agent(ring)
     agent.socket.send(packet or b"y")
     assert is_closed(agent)
     stub(server).Predict(request("left"))
     assert server.process.poll() is None
 
 
-def test_another_user_is_refused(audited, folder):
+def test_another_user_is_refused(audited, ring):
     server = audited("--audit-agent-user", "12345")
     # What the agent's group may read and write.
-    modes = {path.suffix: path.stat().st_mode & 0o777 for path in pathlib.Path(folder).iterdir()}
+    modes = {path.suffix: path.stat().st_mode & 0o777 for path in pathlib.Path(ring).iterdir()}
     assert modes == {".ring": 0o660, ".sock": 0o660}
     # The server may have closed it before the agent says a word.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        assert is_closed(Agent(folder))
+        assert is_closed(Agent(ring))
     assert "--audit-agent-user" in server.log()
 
 
-def test_swaps_under_load_lose_no_record(audited, folder):
+def test_swaps_under_load_lose_no_record(audited, ring):
     server = audited("--repository-mode", "explicit", control="127.0.0.1:0")
     orders = controls(server)
-    with Agent(folder, ring=1).working(), (agent := Agent(folder)).working() as records:
+    with Agent(ring, ring=1).working(), (agent := Agent(ring)).working() as records:
         for version in 1, 2:
             orders.Load(control.ControlRequest(model="left", version=version), timeout=PATIENCE)
         swap(orders, ("left", 1))
@@ -422,7 +426,7 @@ def test_swaps_under_load_lose_no_record(audited, folder):
     agent.close()
 
 
-def test_kill_leaves_whole_records(audited, folder):
+def test_kill_leaves_whole_records(audited, ring):
     server = audited()
     ask, answered = stub(server), []
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -441,5 +445,5 @@ def test_kill_leaves_whole_records(audited, folder):
         server.kill()
         for each in running:
             each.result()
-    ids = [each.request_id for each in Rings(folder).read()]
+    ids = [each.request_id for each in Rings(ring).read()]
     assert len(ids) == len(set(ids)) and set(answered) <= set(ids)
