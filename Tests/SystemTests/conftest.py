@@ -94,3 +94,10 @@ def predictions(channel):
 @pytest.fixture(scope="session")
 def oip(channel):
     return inference_grpc.GRPCInferenceServiceStub(channel)
+
+
+@pytest.fixture
+def ring():
+    """A folder for audit rings: in memory, with a path that is short enough for sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="vj-", dir=MEMORY) as folder:
+        yield folder

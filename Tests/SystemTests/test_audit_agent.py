@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import tempfile
 import time
 
 import grpc
@@ -20,13 +19,6 @@ from stubs import control, prediction_grpc
 #: `make kills` sets it to 500.
 KILLS = int(os.environ.get("VENCEJO_KILLS", 12))
 DISK = ("--audit-predictions", "disk,closed")
-
-
-@pytest.fixture
-def ring():
-    """In memory, with a path that is short enough for sockets in it."""
-    with tempfile.TemporaryDirectory(prefix="vj-", dir="/dev/shm") as folder:
-        yield folder
 
 
 @pytest.fixture

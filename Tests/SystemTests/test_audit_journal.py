@@ -1,7 +1,6 @@
 """What the server records beside calls: orders before and after, its own life, and connections that came to nothing."""
 import hashlib
 import socket
-import tempfile
 import time
 
 import grpc
@@ -20,16 +19,9 @@ JOURNAL = 1
 
 
 @pytest.fixture
-def folder():
-    """In memory, with a path that is short enough for sockets in it."""
-    with tempfile.TemporaryDirectory(prefix="vj-", dir="/dev/shm") as folder:
-        yield folder
-
-
-@pytest.fixture
-def audited(serve, repository, folder):
+def audited(serve, repository, ring):
     def start(*arguments, **settings):
-        return serve("--audit-ring", folder, *SHARD, *arguments, repository=repository, **settings)
+        return serve("--audit-ring", ring, *SHARD, *arguments, repository=repository, **settings)
     return start
 
 
@@ -41,9 +33,9 @@ def text(record, number):
     return record[number][0].decode() if number in record else ""
 
 
-def test_an_order_is_recorded_before_and_after(audited, folder, repository):
+def test_an_order_is_recorded_before_and_after(audited, ring, repository):
     server = audited("--repository-mode", "explicit", "--state", repository.parent / "state.json", control="127.0.0.1:0")
-    with (agent := Agent(folder, ring=JOURNAL)).working() as records:
+    with (agent := Agent(ring, ring=JOURNAL)).working() as records:
         answer = controls(server).Load(control.ControlRequest(
             model="left", version=2, author="ada", reason="a better one"), timeout=PATIENCE)
     intent, outcome = admins(records)
@@ -60,10 +52,10 @@ def test_an_order_is_recorded_before_and_after(audited, folder, repository):
     agent.close()
 
 
-def test_an_order_that_fails_and_one_that_is_only_asked(audited, folder):
+def test_an_order_that_fails_and_one_that_is_only_asked(audited, ring):
     server = audited("--repository-mode", "explicit", control="127.0.0.1:0")
-    calls = Rings(folder)
-    with (agent := Agent(folder, ring=JOURNAL)).working() as records:
+    calls = Rings(ring)
+    with (agent := Agent(ring, ring=JOURNAL)).working() as records:
         refused(grpc.StatusCode.NOT_FOUND, lambda: controls(server).Load(
             control.ControlRequest(model="left", version=99), timeout=PATIENCE))
         controls(server).Load(control.ControlRequest(model="left", version=1, dry_run=True), timeout=PATIENCE)
@@ -76,9 +68,9 @@ def test_an_order_that_fails_and_one_that_is_only_asked(audited, folder):
     agent.close()
 
 
-def test_tritons_load_is_an_order_too(audited, folder):
+def test_tritons_load_is_an_order_too(audited, ring):
     server = audited("--repository-mode", "explicit", control="127.0.0.1:0")
-    with (agent := Agent(folder, ring=JOURNAL)).working() as records:
+    with (agent := Agent(ring, ring=JOURNAL)).working() as records:
         inference_grpc.GRPCInferenceServiceStub(server.channel(server.control)).RepositoryModelLoad(
             inference.RepositoryModelLoadRequest(model_name="left"), timeout=PATIENCE)
         inference_grpc.GRPCInferenceServiceStub(server.channel(server.control)).RepositoryModelUnload(
@@ -88,16 +80,16 @@ def test_tritons_load_is_an_order_too(audited, folder):
     agent.close()
 
 
-def test_without_an_agent_no_order_is_carried_out(audited, folder):
+def test_without_an_agent_no_order_is_carried_out(audited, ring):
     server = audited("--repository-mode", "explicit", control="127.0.0.1:0")
     refused(grpc.StatusCode.UNAVAILABLE, lambda: controls(server).Load(
         control.ControlRequest(model="left", version=2), timeout=PATIENCE), "not carried out", "vencejo-audit")
     refused(grpc.StatusCode.NOT_FOUND, lambda: prediction_grpc.PredictionServiceStub(server.channel()).Predict(request("left")))
 
 
-def test_the_servers_life(audited, folder):
+def test_the_servers_life(audited, ring):
     server = audited()
-    rings = Rings(folder)
+    rings = Rings(ring)
     server.stop()
     records = rings.read(JOURNAL)
     life = [fields(each.payload) for each in records if each.kind == SERVER]
@@ -109,11 +101,11 @@ def test_the_servers_life(audited, folder):
     assert all(each[15] == [1] and each[1] == [DONE] for each in loads)
 
 
-def test_refused_handshakes_are_few_records_and_close_nothing(serve, repository, folder, tmp_path):
+def test_refused_handshakes_are_few_records_and_close_nothing(serve, repository, ring, tmp_path):
     tls.make_certificates(tmp_path)
-    server = serve("--audit-ring", folder, *SHARD, *tls.tls_flags(tmp_path, client_ca=True), repository=repository,
+    server = serve("--audit-ring", ring, *SHARD, *tls.tls_flags(tmp_path, client_ca=True), repository=repository,
                    credentials=tls.credentials(tmp_path, "client"), listeners=("localhost:0",))
-    rings = Rings(folder)
+    rings = Rings(ring)
     port = int(server.address.rpartition(":")[2])
     count = 2000
     for _ in range(count):
@@ -137,7 +129,7 @@ def test_refused_handshakes_are_few_records_and_close_nothing(serve, repository,
     prediction_grpc.PredictionServiceStub(server.channel()).Predict(request("left"))
 
 
-def test_closed_for_long_is_not_ready_and_comes_back(audited, folder):
+def test_closed_for_long_is_not_ready_and_comes_back(audited, ring):
     server = audited("--audit-predictions", "disk,closed")
     health = health_pb2_grpc.HealthStub(server.channel())
 
@@ -148,7 +140,7 @@ def test_closed_for_long_is_not_ready_and_comes_back(audited, folder):
         assert time.monotonic() < end
         time.sleep(0.1)
     assert status("liveness") == health_pb2.HealthCheckResponse.SERVING
-    with (agent := Agent(folder)).working():
+    with (agent := Agent(ring)).working():
         while status() != health_pb2.HealthCheckResponse.SERVING:
             assert time.monotonic() < end
             time.sleep(0.05)
