@@ -10,8 +10,12 @@
 
     /// The object, lent for as long as `body` runs: nothing is counted.
     @inline(__always)
-    public func with<Result>(_ body: (Object) -> Result) -> Result {
-        unsafe reference._withUnsafeGuaranteedRef { body($0) }
+    public func with<Result, Failure: Error>(_ body: (Object) throws(Failure) -> Result) throws(Failure) -> Result {
+        // The library's function throws any error.
+        let result: Swift.Result<Result, Failure> = unsafe reference._withUnsafeGuaranteedRef { object in
+            do throws(Failure) { return .success(try body(object)) } catch { return .failure(error) }
+        }
+        return try result.get()
     }
 
     public var object: Object {

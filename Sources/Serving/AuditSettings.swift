@@ -50,6 +50,21 @@ public struct AuditSettings: Sendable, Equatable {
     public var agentIsAnother = false
 
     public init(agentUser: UInt32) { self.agentUser = agentUser }
+
+    /// How long the agent may let records of calls wait: where no answer waits for the disk, a sync a hundred times a second is enough.
+    var patienceNanoseconds: UInt64 {
+        predictions.durability == .ring && questions.durability == .ring ? 10_000_000 : 0
+    }
+
+    /// What holds for a call's record; `nil`: there is none. An order has one here where it is not carried out.
+    @inline(__always)
+    func policy(of method: Method) -> AuditPolicy? {
+        switch method {
+        case .predict, .modelInfer, .predictStream, .predictMany, .modelStreamInfer, .feedback: predictions
+        case .healthCheck, .healthWatch, .reflection, .reflectionAlpha, .watch: nil
+        default: questions
+        }
+    }
 }
 
 /// The rings of a server's life: one for each shard, and the last for what is no call.
@@ -65,7 +80,7 @@ public final class AuditRings: Sendable {
         self.settings = settings
         rings = try RecordRings(
             folder: folder, instance: instance, rings: shards + 1, bytesPerRing: bytesPerRing, mode: .acknowledge,
-            isForGroup: settings.agentIsAnother)
+            patienceNanoseconds: settings.patienceNanoseconds, isForGroup: settings.agentIsAnother)
     }
 
     /// Takes the file away: of a server that never served.

@@ -17,7 +17,7 @@ extension Shard {
     /// A stream's message has no client any more, whether it ran or not.
     func auditAbandoned(_ exchange: Exchange, _ connection: Connection?, _ record: CallRecord) {
         guard audit != nil, record.method.isStreamed else { return }
-        let caller = connection?.caller.views ?? audits[exchange.seat].caller ?? CallerViews()
+        let caller = connection?.caller ?? audits[exchange.seat].caller ?? CallerViews()
         _ = writeRecord(exchange, caller, record, method: ByteView(record.method.path).dropFirst(1), .cancelled)
         giveBackCredit(exchange)
     }

@@ -80,14 +80,20 @@ struct AuditedCall: BitwiseCopyable {
         message = refused
     }
 
-    /// Another message of its stream is here, or the one of a unary call.
+    /// The message of a unary call is here, or another one of its stream.
     mutating func begin(_ request: ByteView, isStreamed: Bool) {
-        if isStreamed { messages += 1 }
+        if isStreamed {
+            messages += 1
+            forgetMessage()
+            message.number = messages
+        }
+        message.request = request
+    }
+
+    /// What comes next is the answer to all messages of its stream.
+    mutating func forgetMessage() {
         var next = AuditedCall()
-        next.messages = messages
-        next.sequence = sequence
-        next.message.request = request
-        next.message.number = isStreamed ? messages : 0
+        (next.messages, next.sequence) = (messages, sequence)
         self = next
     }
 }
@@ -100,15 +106,6 @@ extension Method {
             .repositoryModelLoad, .repositoryModelUnload:
             true
         default: false
-        }
-    }
-
-    /// What holds for its record; `nil`: there is none. An order has one here where it is not carried out.
-    func auditPolicy(_ settings: AuditSettings) -> AuditPolicy? {
-        switch self {
-        case .predict, .modelInfer, .predictStream, .predictMany, .modelStreamInfer, .feedback: settings.predictions
-        case .healthCheck, .healthWatch, .reflection, .reflectionAlpha, .watch: nil
-        default: settings.questions
         }
     }
 }

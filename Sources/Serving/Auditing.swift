@@ -13,7 +13,7 @@ extension Connection {
     /// The whole reply of a unary call, or of PredictMany.
     func auditReply(_ exchange: Exchange, _ message: WireWriter, _ audit: ShardAudit) {
         let method = shard.rpcs[exchange.seat].method
-        guard let policy = method.auditPolicy(audit.settings) else {
+        guard let policy = audit.settings.policy(of: method) else {
             return leave(exchange, with: message)
         }
         let bytes = message.count - headroomBytes
@@ -33,7 +33,7 @@ extension Connection {
         _ exchange: Exchange, _ result: Result<Answer, Refusal>, _ message: WireWriter?
     ) throws(Refusal) -> Bool {
         let method = shard.rpcs[exchange.seat].method
-        guard let audit = shard.audit, let policy = method.auditPolicy(audit.settings) else { return true }
+        guard let audit = shard.audit, let policy = audit.settings.policy(of: method) else { return true }
         let bytes = message.map { $0.count - headroomBytes } ?? 0
         return try record(exchange, policy, audit, answerBytes: bytes, message.map { .message($0) }) {
             (arena) throws(ArenaFull) in
@@ -62,7 +62,7 @@ extension Connection {
     func auditRefusal(_ exchange: Exchange, _ refusal: Refusal, _ audit: ShardAudit) {
         let seat = exchange.seat
         let method = shard.rpcs[seat].method
-        var policy = method.auditPolicy(audit.settings)
+        var policy = audit.settings.policy(of: method)
         switch refusal {
         case .unaudited:
             audit.withholdAll(of: Pinned(exchange))
@@ -118,7 +118,7 @@ extension Connection {
         if call.began == 0 { call.began = exchange.openedNanoseconds }
         let method = shard.rpcs[seat].method
         let name = method == .none ? exchange.head.path.dropFirst(1) : ByteView(method.path).dropFirst(1)
-        let sequence = shard.writeRecord(exchange, caller.views, call, method: name, end)
+        let sequence = shard.writeRecord(exchange, caller, call, method: name, end)
         guard policy.durability == .disk, let sequence, let part, audit.durable < sequence else { return true }
         wait(exchange, part, sequence, isEnd: isEnd, audit)
         return false
@@ -141,7 +141,7 @@ extension Connection {
         let seat = exchange.seat
         guard !shard.rpcs[seat].isOver, !exchange.isClosed, !answer.isWithheld else { return }
         if answer.sequence > audit.durable {
-            guard shard.rpcs[seat].method.auditPolicy(audit.settings)?.otherwise == .open else {
+            guard audit.settings.policy(of: shard.rpcs[seat].method)?.otherwise == .open else {
                 audit.withhold(answer.sequence)
                 return refuse(exchange, .unaudited(.notDurable))
             }
@@ -161,13 +161,17 @@ extension Connection {
 
     /// The trailer of a call whose record is durable: its entry in the log.
     func receipt(of exchange: Exchange) -> List<Field>? {
-        guard let audit = shard.audit,
-            shard.rpcs[exchange.seat].method.auditPolicy(audit.settings)?.durability == .disk,
-            shard.audits[exchange.seat].sequence > 0
-        else { return nil }
+        guard let audit = shard.pinnedAudit else { return nil }
+        return audit.with { receipt(of: exchange, $0) }
+    }
+
+    private func receipt(of exchange: Exchange, _ audit: ShardAudit) -> List<Field>? {
+        let sequence = shard.audits[exchange.seat].sequence
+        guard sequence > 0, audit.settings.policy(of: shard.rpcs[exchange.seat].method)?.durability == .disk else {
+            return nil
+        }
         do throws(ArenaFull) {
-            guard let value = try audit.receipt(of: shard.audits[exchange.seat].sequence, in: &exchange.headArena)
-            else { return nil }
+            guard let value = try audit.receipt(of: sequence, in: &exchange.headArena) else { return nil }
             var fields = List<Field>()
             try fields.append(Field("grpc-status", "0"), in: &exchange.headArena)
             try fields.append(Field(name: ByteView("vencejo-audit"), value: value), in: &exchange.headArena)
@@ -182,11 +186,11 @@ extension Connection {
         let seat = exchange.seat
         let method = shard.rpcs[seat].method
         guard exchange.headIsComplete, method.shape == .unary, !method.isOrder,
-            let policy = method.auditPolicy(audit.settings), !shard.audits[seat].isRecorded
+            let policy = audit.settings.policy(of: method), !shard.audits[seat].isRecorded
         else {
             if method.shape != .unary {
                 shard.giveBackCredit(exchange)
-                if exchange.isHeld { shard.audits[seat].caller = caller.views.copied(in: &exchange.headArena) }
+                if exchange.isHeld { shard.audits[seat].caller = caller.copied(in: &exchange.headArena) }
             }
             return
         }
@@ -196,7 +200,7 @@ extension Connection {
             var call = shard.records[seat].call
             if call.began == 0 { call.began = exchange.openedNanoseconds }
             _ = shard.writeRecord(
-                exchange, caller.views, call, method: ByteView(method.path).dropFirst(1), .cancelled)
+                exchange, caller, call, method: ByteView(method.path).dropFirst(1), .cancelled)
         } catch {
             // It was never answered: that nothing is known of it is told all the same.
             if policy.otherwise == .closed { audit.missed(.ringFull, at: shard.now) }

@@ -111,8 +111,19 @@ final class Connection {
     private(set) lazy var peer = OwnedBytes(socket.peer ?? "")
 
     /// The client, for the audit log. Found once, when a call has ended: a handshake is over by then.
-    private(set) lazy var caller = Caller(
-        certificate: tls?.peer, user: socket.peerUser, peer: socket.peerUser == nil ? peer : OwnedBytes("unix:"))
+    var caller: CallerViews { foundCaller ?? findCaller() }
+    private var foundCaller: CallerViews?
+    /// Keeps the bytes of `foundCaller`.
+    private var callerBytes: Caller?
+
+    @inline(never)
+    private func findCaller() -> CallerViews {
+        let caller = Caller(
+            certificate: tls?.peer, user: socket.peerUser, peer: socket.peerUser == nil ? peer : OwnedBytes("unix:"))
+        callerBytes = caller
+        foundCaller = caller.views
+        return caller.views
+    }
 
     /// Everything that was made ready has left.
     var isFlushed: Bool { outbox.isEmpty && tls?.ciphertext.isEmpty ?? true }

@@ -136,7 +136,7 @@ extension Connection {
         desk.put(
             Errand(
                 purpose, message: message.array, of: exchange, connection: key, from: shard.door,
-                caller: shard.audit == nil ? nil : OrderCaller(caller.views)))
+                caller: shard.audit == nil ? nil : OrderCaller(caller)))
     }
 
     private static let errandsMax = 64

@@ -51,7 +51,7 @@ extension Job {
 extension Shard {
     /// Executors take digests; a shard's turn is too short for that.
     func needsDigest(_ job: Job, _ servable: Servable) -> Bool {
-        guard let audit, audit.settings.digestsLarge else { return false }
+        guard let audit = pinnedAudit, audit.with({ $0.settings.digestsLarge }) else { return false }
         let requestBytes = audits[job.exchange.seat].message.request.count
         if requestBytes > RecordLayout.bodyBytesMax { return true }
         if servable.hasLargeAnswers.load(ordering: .relaxed) { return true }

@@ -51,18 +51,18 @@ extension Shard {
 
     /// Takes room for the record of a call that is to run.
     func takeCredit(_ exchange: Exchange, _ call: Call, _ work: Work, _ lease: Lease<Servable>) throws(Refusal) {
-        guard let audit else { return }
-        let servable = lease.model.object
+        guard let audit = pinnedAudit else { return }
         audits[exchange.seat].message.shareMillionths = lease.shareMillionths
-        let answer = servable.answerBytes(work, call.form, requestBytes: audits[exchange.seat].message.request.count)
-        try takeCredit(exchange, answerBytes: answer, audit)
+        let requestBytes = audits[exchange.seat].message.request.count
+        let answerBytes = lease.model.with { $0.answerBytes(work, call.form, requestBytes: requestBytes) }
+        try audit.with { (audit) throws(Refusal) in try takeCredit(exchange, answerBytes: answerBytes, audit) }
     }
 
     /// - Parameter answerBytes: `nil`: it is not known how many they will be.
     func takeCredit(_ exchange: Exchange, answerBytes: Int?, _ audit: ShardAudit) throws(Refusal) {
         let seat = exchange.seat
         guard audits[seat].message.credit == nil, !audits[seat].message.isUnrecorded else { return }
-        guard let policy = rpcs[seat].method.auditPolicy(audit.settings) else { return }
+        guard let policy = audit.settings.policy(of: rpcs[seat].method) else { return }
         let bytes = RecordLayout.callBytes(
             labels: audits[seat].message.labels.recordBytes, request: audits[seat].message.request.count,
             answer: answerBytes)
@@ -79,11 +79,17 @@ extension Shard {
     func writeRecord(
         _ exchange: Exchange, _ caller: CallerViews, _ call: CallRecord, method: ByteView, _ ending: CallEnding
     ) -> UInt64? {
+        guard let audit = pinnedAudit, let credit = audits[exchange.seat].message.credit else { return nil }
+        audits[exchange.seat].message.credit = nil
+        return audit.with { write(exchange, caller, call, method: method, ending, $0, using: credit) }
+    }
+
+    private func write(
+        _ exchange: Exchange, _ caller: CallerViews, _ call: CallRecord, method: ByteView, _ ending: CallEnding,
+        _ audit: ShardAudit, using credit: RecordCredit
+    ) -> UInt64 {
         let seat = exchange.seat
-        guard let audit, let credit = audits[seat].message.credit else { return nil }
-        audits[seat].message.credit = nil
         defer { audit.texts.reset() }
-        let audited = audits[seat]
         var record = RingCall()
         record.startUnixNanoseconds = UInt64(max(0, call.began + audit.wallOffset))
         record.method = method
@@ -104,13 +110,14 @@ extension Shard {
         if rpcs[seat].hasTraceparent, let trace = trace(of: exchange) {
             (record.traceHigh, record.traceLow) = (trace.traceID.high, trace.traceID.low)
         }
-        record.requestBytes = UInt64(audited.message.request.count)
-        record.request = .of(audited.message.request, audited.digests.request)
+        let (request, digests) = (audits[seat].message.request, audits[seat].digests)
+        record.requestBytes = UInt64(request.count)
+        record.request = .of(request, digests.request)
         record.answerBytes = UInt64(max(0, ending.answerBytes))
         record.answer =
             ending.answerBytes > RecordLayout.bodyBytesMax
-            ? .of(digest: audited.digests.answer) : .of(ending.answer ?? .empty, .empty)
-        audit.fill(&record, audited, exchange)
+            ? .of(digest: digests.answer) : .of(ending.answer ?? .empty, .empty)
+        audit.fill(&record, audits[seat], exchange)
         let sequence = audit.write(record, using: credit)
         audits[seat].sequence = sequence
         return sequence

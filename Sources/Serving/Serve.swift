@@ -99,8 +99,8 @@ extension Connection {
 
     /// The whole reply of a unary call, or of PredictMany, as soon as its record is safe.
     func reply(_ exchange: Exchange, with message: WireWriter) {
-        guard let audit = shard.audit else { return leave(exchange, with: message) }
-        auditReply(exchange, message, audit)
+        guard let audit = shard.pinnedAudit else { return leave(exchange, with: message) }
+        audit.with { auditReply(exchange, message, $0) }
     }
 
     func leave(_ exchange: Exchange, with message: WireWriter) {
@@ -208,7 +208,7 @@ extension Connection {
     /// The stream is gone, for whatever reason: nobody works for it any more.
     private func ended(_ exchange: Exchange) {
         shard.count(exchange, shard.rpcs[exchange.seat].method, of: self)
-        if let audit = shard.audit { auditEnd(exchange, audit) }
+        shard.pinnedAudit?.with { auditEnd(exchange, $0) }
         arenaBytes -= shard.rpcs[exchange.seat].arenaBytes
         if shard.rpcs[exchange.seat].watched != nil { shard.watchers.removeAll { $0.seat == exchange.seat } }
         if shard.rpcs[exchange.seat].isFollowed { unfollow(exchange) }

@@ -55,6 +55,8 @@ final class Shard {
     /// What is counted of each exchange's call, by the exchange's seat.
     var records = Seats<CallInProgress>()
     let audit: ShardAudit?
+    /// The same where every call passes: nothing is counted there.
+    let pinnedAudit: Pinned<ShardAudit>?
     /// What is recorded of each exchange's call, by the exchange's seat.
     var audits = Seats<AuditedCall>()
     private(set) var memory = MemoryPressure.low
@@ -123,6 +125,7 @@ final class Shard {
         audit = try server.configuration.audit.map { (audit) throws(SystemError) in
             try ShardAudit(audit, ring: number, now: now)
         }
+        pinnedAudit = audit.map { Pinned($0) }
         random = SplitMix(seed: UInt64(bitPattern: now) &+ UInt64(number))
         wheel = TimerWheel(now: now)
         exchanges = ExchangePool(arenaBytesMax: limits.arenaBytesMax)

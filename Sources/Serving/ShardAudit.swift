@@ -40,15 +40,15 @@ final class ShardAudit {
     /// The field of the metadata, or the label, that names a call's subject; empty: neither does.
     let subjectName: OwnedBytes
     let listener: PacketListener
-    private(set) var agent: PacketSocket?
-    private let ring: Int
-    private let rings: Int
-    private var writer: RecordRingWriter
-    private var receipts = ReceiptTable()
-    private var packet = ByteQueue()
-    private var isGreeted = false
+    var agent: PacketSocket?
+    let ring: Int
+    let rings: Int
+    var writer: RecordRingWriter
+    var receipts = ReceiptTable()
+    var packet = ByteQueue()
+    var isGreeted = false
     /// Since when there is none, on the shard's clock; `nil`: there is one.
-    private var agentGoneSince: Int64?
+    var agentGoneSince: Int64?
     private var gaps = AuditFailure.allCases.map { _ in Gap() }
     private var hasGaps = false
     /// Answers that were withheld, and of which the log does not say so yet.
@@ -196,67 +196,6 @@ final class ShardAudit {
         else { return nil }
         let time = UInt64(max(0, now + wallOffset))
         return writer.write(kind, startUnixNanoseconds: time, payload: payload, using: credit)
-    }
-
-    // MARK: - The agent
-
-    /// An agent that is there already gives way: it is the same one, started again.
-    /// - Returns: the socket that came, and the one that went.
-    func accept(_ warn: (String) -> Void) throws(SystemError) -> (new: PacketSocket, old: PacketSocket?)? {
-        guard let socket = try listener.accept() else { return nil }
-        guard socket.user == settings.agentUser else {
-            warn(
-                "audit: user \(socket.user.map { "\($0)" } ?? "unknown") is refused at \(listener.path), which is for user "
-                    + "\(settings.agentUser): run the agent as that user, or give its number with --audit-agent-user")
-            return nil
-        }
-        let old = agent
-        agent = socket
-        isGreeted = false
-        return (socket, old)
-    }
-
-    /// Reads what the agent sent. - Returns: `false`: it is gone, or was refused.
-    func receive(now: Int64, _ warn: (String) -> Void) -> Bool {
-        guard let agent else { return false }
-        let bytesMax = Acknowledgement.bytes * Acknowledgement.countMax
-        // Not for ever: a shard has other things to do.
-        for _ in 0..<64 {
-            do throws(SystemError) {
-                switch try agent.receive(into: &packet, bytesMax: bytesMax) {
-                case .blocked: return true
-                case .closed: return leave(now)
-                case .bytes: break
-                }
-            } catch {
-                return leave(now)
-            }
-            do throws(AcknowledgementError) { try take(packet.view) } catch {
-                warn("audit: the agent is refused: \(error.sentence)")
-                return leave(now)
-            }
-        }
-        return true
-    }
-
-    private func take(_ packet: ByteView) throws(AcknowledgementError) {
-        guard isGreeted else {
-            try receipts.begin(AgentHello(parsing: packet))
-            isGreeted = true
-            agentGoneSince = nil
-            return
-        }
-        for place in 0..<(try Acknowledgement.count(in: packet)) {
-            let one = try Acknowledgement(parsing: packet, at: place, rings: rings)
-            guard Int(one.ring) == ring else { throw .ring(one.ring, rings: rings) }
-            try receipts.add(one, written: writer.sequence)
-        }
-    }
-
-    private func leave(_ now: Int64) -> Bool {
-        agent = nil
-        if agentGoneSince == nil { agentGoneSince = now }
-        return false
     }
 
     /// All records up to this one are durable.

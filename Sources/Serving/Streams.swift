@@ -99,7 +99,7 @@ extension Connection {
 
     private func end(_ exchange: Exchange, _ method: Method) throws(Refusal) {
         if method == .predictMany {
-            shard.beginAudit(.empty, of: exchange, isStreamed: false)
+            if shard.pinnedAudit != nil { shard.audits[exchange.seat].forgetMessage() }
             return reply(exchange, with: try many(exchange).writer)
         }
         begin(exchange)

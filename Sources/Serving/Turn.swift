@@ -177,8 +177,8 @@ extension Shard {
                         requestBytes: refused.requestBytes)
                 case .job(let group, let index):
                     if index < round.groups[group].kept {
-                        if let audit {
-                            noteRun(round.groups[group].jobs[index], audit, LargeDigests(), runner: UInt32(number))
+                        pinnedAudit?.with {
+                            noteRun(round.groups[group].jobs[index], $0, LargeDigests(), runner: UInt32(number))
                         }
                         deliver(round.groups[group].jobs[index], gathered: gatheredAt)
                     }

@@ -72,7 +72,7 @@ func networksOfPeers(_ peer: String, _ network: String) {
     var settings = AuditSettings(agentUser: 0)
     settings.predictions = AuditPolicy(.disk, .closed)
     settings.questions = AuditPolicy(.ring, .open)
-    let policy = method.auditPolicy(settings)
+    let policy = settings.policy(of: method)
     if method.prediction != nil || method == .feedback { #expect(policy == settings.predictions) }
     if method.isOrder { #expect(policy == settings.questions && method.errand != nil) }
     if [.healthCheck, .healthWatch, .reflection, .reflectionAlpha].contains(method) { #expect(policy == nil) }
