@@ -20,7 +20,7 @@ public enum SharedFileError: Error, Equatable {
     public var sentence: String {
         switch self {
         case .taken(let path):
-            "\(path) is written by another process that is alive: give each server a page of its own"
+            "\(path) is written by another process that is alive: give each program a page of its own"
         case .foreign(let path): "\(path) is a file of another kind: name another path, or remove it"
         case .noRoom(let path, let bytes):
             "there is no room for the \(bytes) bytes of \(path): make its volume larger (emptyDir's sizeLimit), or name another"

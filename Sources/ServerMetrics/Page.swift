@@ -26,13 +26,14 @@ public final class Page: Sendable {
     public struct Origin: Sendable {
         public var unixNanoseconds: Int64
         public var monotonicNanoseconds: Int64
+        /// Zeros: it is not told.
         public var bootID: (UInt64, UInt64)
         public var processID: Int32
         /// The server's version.
         public var product: String
 
         public init(
-            unixNanoseconds: Int64, monotonicNanoseconds: Int64, bootID: (UInt64, UInt64), processID: Int32,
+            unixNanoseconds: Int64, monotonicNanoseconds: Int64, bootID: (UInt64, UInt64) = (0, 0), processID: Int32,
             product: String = ""
         ) {
             self.product = product
@@ -252,7 +253,7 @@ public final class Page: Sendable {
     /// Cells that all other threads share.
     public var common: Recorder { Recorder(cells(layout.shards), layout, isShared: true) }
 
-    private func cells(_ shard: Int) -> SharedWords {
+    func cells(_ shard: Int) -> SharedWords {
         words[layout.cellsAt + shard * layout.shardWords, layout.shardWords]
     }
 

@@ -31,6 +31,8 @@ public final class PageReader: Sendable {
     private let product: String
     private let own: @Sendable () -> [OwnFamily]
     private let changed: @Sendable (Look) -> Void
+    private let writer: String
+    private let audit: PageReader?
     /// A server that gave no sign of life for so long hangs.
     static let silenceSeconds = 10.0
 
@@ -38,12 +40,17 @@ public final class PageReader: Sendable {
     ///   - product: the version of who reads.
     ///   - now: CLOCK_MONOTONIC, in nanoseconds.
     ///   - own: what the reader's own process says of itself.
+    ///   - writer: what sentences call the program that writes the page.
+    ///   - audit: the audit agent's page, shown with this one.
     ///   - changed: told of the first look, and of each that finds other trouble than the one before, or none any more.
     public init(
         path: String, createdTimestamps: Bool = false, product: String = "", now: @escaping @Sendable () -> Int64,
-        own: @escaping @Sendable () -> [OwnFamily] = { [] }, changed: @escaping @Sendable (Look) -> Void = { _ in }
+        own: @escaping @Sendable () -> [OwnFamily] = { [] }, writer: String = "server", audit: PageReader? = nil,
+        changed: @escaping @Sendable (Look) -> Void = { _ in }
     ) {
         self.changed = changed
+        self.writer = writer
+        self.audit = audit
         self.path = path
         self.createdTimestamps = createdTimestamps
         self.product = product
@@ -68,13 +75,14 @@ public final class PageReader: Sendable {
                 do throws(SharedFileError) { state.file = try SharedFileReader(path) } catch {
                     // To be there and not for us is another trouble.
                     if error.isForbidden { return Look(isUp: false, problem: ("forbidden", error.sentence)) }
-                    return Look(isUp: false, problem: ("no_page", "\(error.sentence): no server has left a page there"))
+                    return Look(
+                        isUp: false, problem: ("no_page", "\(error.sentence): no \(writer) has left a page there"))
                 }
             }
             guard let file = state.file else { return Look(isUp: false) }
             guard file.isWritten else {
                 // What it counted last is not what is.
-                return Look(isUp: false, problem: ("no_writer", "\(path): the server that wrote it has ended"))
+                return Look(isUp: false, problem: ("no_writer", "\(path): the \(writer) that wrote it has ended"))
             }
             do throws(PageFault) {
                 let snapshot = try Snapshot(
@@ -89,7 +97,8 @@ public final class PageReader: Sendable {
                 let isSilent = age > Self.silenceSeconds
                 return Look(
                     snapshot: snapshot, isUp: !isSilent, heartbeatAge: age,
-                    problem: isSilent ? ("silent", "\(path): the server has given no sign of life for \(age) s") : nil)
+                    problem: isSilent
+                        ? ("silent", "\(path): the \(writer) has given no sign of life for \(age) s") : nil)
             } catch {
                 return Look(isUp: false, problem: (error.reason, "\(path): \(error.sentence)"))
             }
@@ -150,7 +159,10 @@ public final class PageReader: Sendable {
             snapshot.write(to: &format)
             snapshot.facts.write(to: &format)
         }
-        agentFamilies(look, series: format.series, seconds: Double(now() - began) / 1e9).write(to: &format)
+        let series = format.series
+        let audit = audit?.look()
+        audit?.snapshot?.write(to: &format)
+        agentFamilies(look, audit, series: series, seconds: Double(now() - began) / 1e9).write(to: &format)
         return format.finish()
     }
 
@@ -159,13 +171,14 @@ public final class PageReader: Sendable {
         return [("version", version), ("revision", revision.isEmpty ? "unknown" : revision), ("component", component)]
     }
 
-    private func agentFamilies(_ look: Look, series: Int, seconds: Double) -> [OwnFamily] {
+    private func agentFamilies(_ look: Look, _ audit: Look?, series: Int, seconds: Double) -> [OwnFamily] {
         let reasons = ["no_page", "forbidden", "no_writer", "not_ready", "silent", "short", "other_version", "damaged"]
         var builds: [(labels: [(String, String)], value: Double)] = []
         if let snapshot = look.snapshot, !snapshot.product.isEmpty {
             builds.append((build(snapshot.product, "server"), 1))
         }
         if !product.isEmpty { builds.append((build(product, "agent"), 1)) }
+        if let product = audit?.snapshot?.product, !product.isEmpty { builds.append((build(product, "audit"), 1)) }
         var families = [
             OwnFamily("vencejo_build_info", "The versions of what runs here.", builds),
             OwnFamily("vencejo_up", "1 while the server is alive and its page can be read.", [([], look.isUp ? 1 : 0)]),
@@ -177,6 +190,12 @@ public final class PageReader: Sendable {
                 "vencejo_agent_render_duration_seconds", "How long it took to read the page and write this.",
                 unit: "seconds", [([], seconds)]),
         ]
+        if let audit {
+            families.append(
+                OwnFamily(
+                    "vencejo_audit_up", "1 while the audit agent is alive and its page can be read.",
+                    [([], audit.isUp ? 1 : 0)]))
+        }
         if let snapshot = look.snapshot {
             families += [
                 OwnFamily(

@@ -7,20 +7,33 @@ import ServerMetrics
 public final class ServerPage: Sendable {
     let counts = ExportCounts()
     private let reader: PageReader
+    private let auditReader: PageReader?
 
-    /// - Parameter changed: told when the page can be read, or no more, with a sentence that says why; `nil`: it can.
+    /// - Parameters:
+    ///   - audit: the path of the audit agent's page; `nil`: there is none.
+    ///   - changed: told when the page can be read, or no more, with a sentence that says why; `nil`: it can.
+    ///   - auditChanged: the same of the audit agent's.
     public init(
-        path: String, createdTimestamps: Bool, version: String,
-        changed: @escaping @Sendable (String?) -> Void = { _ in }
+        path: String, audit: String? = nil, createdTimestamps: Bool, version: String,
+        changed: @escaping @Sendable (String?) -> Void = { _ in },
+        auditChanged: @escaping @Sendable (String?) -> Void = { _ in }
     ) {
         let counts = counts
+        auditReader = audit.map { path in
+            PageReader(
+                path: path, now: { Clock.now() }, writer: "audit agent",
+                changed: { auditChanged($0.problem?.sentence) })
+        }
         reader = PageReader(
             path: path, createdTimestamps: createdTimestamps, product: Build.name(version), now: { Clock.now() },
-            own: { AgentFamilies.all(counts.now) }, changed: { changed($0.problem?.sentence) })
+            own: { AgentFamilies.all(counts.now) }, audit: auditReader, changed: { changed($0.problem?.sentence) })
     }
 
     /// Tells how things are, if they have changed.
-    public func look() { _ = reader.look() }
+    public func look() {
+        _ = reader.look()
+        _ = auditReader?.look()
+    }
 
     /// `version`, and which build of it this is.
     public static func build(of version: String) -> String { Build.name(version) }

@@ -85,6 +85,32 @@ private final class Place: Sendable {
         withExtendedLifetime(next) {}
     }
 
+    @Test func anAuditAgentBesideAServer() throws {
+        let beside = try Place()
+        let audit = PageReader(path: beside.path, now: { 6_000_000_000 }, writer: "audit agent")
+        let reader = PageReader(path: place.path, now: { 6_000_000_000 }, audit: audit)
+        var text = try said(reader)
+        #expect(text.value("vencejo_up") == 0 && text.value("vencejo_audit_up") == 0)
+        let families = Catalogue([
+            Family("a_records", "Records.", .counter, of: .server, [Family.Label("result", ["written", "dropped"])]),
+            Family("a_lag", "Lag.", .gauge, of: .server),
+        ])
+        let page = try Page(families, Page.Size(shards: 1, models: 0, versions: 0), .fixed, path: beside.path)
+        let cells = PageCells(page)
+        cells.set(0, point: 1, total: 7)
+        cells.set(1, 0.5)
+        // One without the other.
+        text = try said(reader)
+        #expect(text.value("vencejo_up") == 0 && text.value("vencejo_audit_up") == 1)
+        #expect(text.value("a_records_total", ["result": "dropped"]) == 7 && text.value("a_lag") == 0.5)
+        let server = try place.page()
+        text = try said(reader)
+        #expect(text.value("vencejo_up") == 1 && text.value("a_lag") == 0.5)
+        // What there are of the server's does not count the agent's.
+        #expect(text.value("vencejo_agent_series") == Double(text.samples.count { $0.name.hasPrefix("t_") }))
+        withExtendedLifetime((page, server)) {}
+    }
+
     private static let damages: [(String, @Sendable (inout [UInt64]) -> Void)] = [
         ("no_page", { $0[0] ^= 1 }), ("other_version", { $0[.version] = 2 << 32 }), ("not_ready", { $0[.state] = 0 }),
         ("damaged", { $0[.rows] += 1 }), ("short", { $0.removeLast() }), ("short", { $0.removeLast($0.count - 3) }),

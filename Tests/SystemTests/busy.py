@@ -1,4 +1,4 @@
-"""A server that is busy in every way that its metrics tell of, and the agent beside it."""
+"""A server that is busy in every way that its metrics tell of, and the agents beside it."""
 import contextlib
 import pathlib
 import shutil
@@ -9,6 +9,7 @@ import urllib.request
 import grpc
 
 from agent import Agent
+from audit_agent import Auditing
 from server import MODELS, Server
 from stubs import control as messages
 from stubs import control_grpc, inference_grpc, prediction_grpc
@@ -49,16 +50,19 @@ def calls(server, stop):
 
 @contextlib.contextmanager
 def busy(*arguments):
-    """The server and its agent, while calls go on."""
+    """The server and its metrics agent, while calls go on and an audit agent keeps them."""
     folder = pathlib.Path(tempfile.mkdtemp())
+    ring = tempfile.TemporaryDirectory(prefix="vj-", dir="/dev/shm")
     stop = threading.Event()
-    threads, agent, server = [], None, None
+    threads, agent, server, auditing = [], None, None, None
     try:
+        (folder / "audit").mkdir()
+        auditing = Auditing(folder / "audit", ring.name, "--metrics-page", folder / "audit.page").start()
         models = folder / "models"
         for name in ASKED:
             shutil.copytree(MODELS / name, models / name)
-        server = Server("--metrics-page", folder / "page", "--metrics-required", *arguments, repository=models,
-                        control="127.0.0.1:0")
+        server = Server("--metrics-page", folder / "page", "--metrics-required", "--audit-ring", ring.name, *arguments,
+                        repository=models, control="127.0.0.1:0")
         orders = control_grpc.ModelControlServiceStub(server.channel(server.control))
         orders.Swap(messages.ControlRequest(model="breast_cancer"))
         orders.Rollback(messages.ControlRequest(model="breast_cancer"))
@@ -72,7 +76,7 @@ def busy(*arguments):
         threads = [threading.Thread(target=calls, args=(server, stop))]
         for thread in threads:
             thread.start()
-        agent = Agent(page=str(folder / "page"))
+        agent = Agent("--audit-page", str(folder / "audit.page"), page=str(folder / "page"))
         yield server, agent
     finally:
         stop.set()
@@ -82,6 +86,9 @@ def busy(*arguments):
             agent.stop()
         if server:
             server.stop()
+        if auditing:
+            auditing.stop()
+        ring.cleanup()
         shutil.rmtree(folder)
 
 

@@ -31,6 +31,9 @@ struct VencejoMetrics: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The server's page of shared memory.", valueName: "path"))
     var page = "/dev/shm/vencejo-8001.metrics"
 
+    @Option(help: ArgumentHelp("Serve the audit agent's metrics too: its --metrics-page.", valueName: "path"))
+    var auditPage: String?
+
     @Option(help: ArgumentHelp("Where to serve metrics; port 0 takes a free one and logs it.", valueName: "host:port"))
     var listen = "127.0.0.1:9464"
 
@@ -99,13 +102,9 @@ struct VencejoMetrics: AsyncParsableCommand {
         guard !page.isEmpty else { throw Failure.usage("--page is empty: give the server's --metrics-page") }
         let signals = Signals()
         let log = try logger()
-        let page = ServerPage(path: page, createdTimestamps: createdTimestamps, version: Self.version) { problem in
-            if let problem {
-                log.warning("no server's metrics: \(problem)")
-            } else {
-                log.info("a server's metrics are read")
-            }
-        }
+        let page = ServerPage(
+            path: page, audit: auditPage, createdTimestamps: createdTimestamps, version: Self.version,
+            changed: { Self.tell(log, "a", "server", $0) }, auditChanged: { Self.tell(log, "an", "audit agent", $0) })
         guard let address = HostAndPort(listen) else {
             throw Failure.usage("--listen is \"\(listen)\": give HOST:PORT or [IPV6]:PORT")
         }
@@ -130,6 +129,15 @@ struct VencejoMetrics: AsyncParsableCommand {
         log.info("ended")
         // Connections of scrapers are closed with the process.
         Foundation.exit(0)
+    }
+
+    /// - Parameter problem: why its page says nothing; `nil`: it is read.
+    private static func tell(_ log: Logger, _ article: String, _ writer: String, _ problem: String?) {
+        if let problem {
+            log.warning("no \(writer)'s metrics: \(problem)")
+        } else {
+            log.info("\(article) \(writer)'s metrics are read")
+        }
     }
 
     private func logger() throws(Failure) -> Logger {
