@@ -75,7 +75,7 @@ build-tests: packages
 	swift build --product vencejoPackageTests $(strict) $(lean) $(tests) && $(took)
 
 agent: release-agents ## Serve the metrics of the server on 127.0.0.1:8001 at 127.0.0.1:9464
-	exec .build-agents/release/vencejo-metrics
+	exec .build-agents/release/vencejo-metrics --audit-page /dev/shm/vencejo-audit-$(shell id -u).metrics
 
 # A package of its own, which takes minutes the first time: SwiftNIO.
 build-agents: packages $(std)
@@ -148,8 +148,8 @@ proofs: build $(venv)/ready ## Try what is proven of batching on 10 000 random g
 mutations: build-agents $(venv)/ready ## Compare both verifiers of audit logs on 10 000 changed logs
 	VENCEJO_MUTATIONS=10000 $(python) -m pytest Tests/SystemTests/test_audit.py -k mutations
 
-kills: build build-agents $(venv)/ready ## kill -9 server and audit agent at 500 moments: nothing acknowledged is lost, or comes twice
-	VENCEJO_KILLS=500 $(python) -m pytest Tests/SystemTests/test_audit_agent.py -k kills
+kills: build build-agents $(venv)/ready ## kill -9 server and audit agent 500 times each: nothing acknowledged is lost, or comes twice
+	VENCEJO_KILLS=500 $(python) -m pytest Tests/SystemTests/test_audit_agent.py -k kills --numprocesses 4
 
 gotlog: build-agents $(venv)/ready ## Check the audit log's checkpoints, proofs and tiles with Go's sumdb/note and tlog
 	.ci/packages golang-go golang-golang-x-mod-dev

@@ -123,7 +123,11 @@ let package = Package(
         //   Reads rings, writes the log, and asks the kernel for its clock.
         ground(
             "AuditAgent",
-            ["Memory", "JSON", "Protobuf", "Cryptography", "Audit", "RecordRing", "Keyrings", "CClock"], optimized),
+            [
+                "Memory", "JSON", "Protobuf", "Cryptography", "Audit", "RecordRing", "Keyrings", "ServerMetrics",
+                "CClock",
+            ],
+            optimized),
         ground("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans", "Reactor"]),
         .executableTarget(
             name: "vencejo",
@@ -158,7 +162,7 @@ let package = Package(
         tests("ServerMetrics", ["Memory", "Tensors", "Protobuf"], optimized), tests("Spans", ["Memory", "Protobuf"]),
         tests("Audit", ["Memory", "Cryptography"], optimized),
         tests("AuditReports", ["Audit", "Memory", "Cryptography"], optimized),
-        tests("AuditAgent", ["Memory", "Cryptography", "Audit", "RecordRing", "Keyrings"], optimized),
+        tests("AuditAgent", ["Memory", "Cryptography", "Audit", "RecordRing", "Keyrings", "ServerMetrics"], optimized),
         tests("Telemetry", ["Memory", "GRPC", "ServerMetrics", "Spans"]),
         .testTarget(
             name: "StructuredLogTests",

@@ -8,7 +8,7 @@ internal import Memory
 /// opens under two keys.
 struct CommittedKey: ~Copyable {
     private var cipher: AES256GCM
-    private let base: [UInt8]
+    private let base: NonceBase
     let commitment: [UInt8]
 
     init(_ key: Secret, label: String, committed: [UInt8]) {
@@ -16,24 +16,35 @@ struct CommittedKey: ~Copyable {
         SHA256.digest(of: committed.raw).append(to: &info)
         let keys = key.withBytes { HKDF.expand(.sha512, key: $0, info: info.raw, count: 76) }
         cipher = keys.withBytes { AES256GCM(key: $0.extracting(0..<32)) }
-        base = keys.withBytes { Array(copying: $0.extracting(32..<44)) }
+        base = keys.withBytes { NonceBase($0.extracting(32..<44)) }
         commitment = keys.withBytes { Array(copying: $0.extracting(44..<76)) }
     }
 
     mutating func seal(_ plaintext: RawSpan, number: UInt64, authenticating: RawSpan, into output: inout [UInt8]) {
-        cipher.seal(plaintext, nonce: nonce(base, number).raw, authenticating: authenticating, into: &output)
+        let nonce = base.nonce(number)
+        unsafe cipher.seal(plaintext, nonce: nonce.span.bytes, authenticating: authenticating, into: &output)
     }
 
     mutating func open(
         _ sealed: RawSpan, number: UInt64, authenticating: RawSpan, into output: inout [UInt8]
     ) -> Bool {
-        cipher.open(sealed, nonce: nonce(base, number).raw, authenticating: authenticating, into: &output)
+        let nonce = base.nonce(number)
+        return unsafe cipher.open(sealed, nonce: nonce.span.bytes, authenticating: authenticating, into: &output)
     }
 }
 
-/// base ⊕ number, as 96 bits (TRUST 4).
-func nonce(_ base: [UInt8], _ number: UInt64) -> [UInt8] {
-    var nonce = base
-    for byte in 0..<8 { nonce[4 + byte] ^= UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * byte)) }
-    return nonce
+/// 96 bits, of which each number makes a nonce: base ⊕ number (TRUST 4).
+struct NonceBase: BitwiseCopyable {
+    private let bytes: InlineArray<12, UInt8>
+
+    /// - Parameter bytes: 12.
+    init(_ bytes: RawSpan) {
+        self.bytes = InlineArray { unsafe bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }
+    }
+
+    func nonce(_ number: UInt64) -> InlineArray<12, UInt8> {
+        var nonce = bytes
+        for byte in 0..<8 { nonce[4 + byte] ^= UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * byte)) }
+        return nonce
+    }
 }

@@ -15,17 +15,17 @@ public struct LogKeys: Sendable {
 
 /// Where a record will stand: what its payload is sealed for.
 public struct RecordPlace: Sendable {
-    public let index: UInt64
+    public internal(set) var index: UInt64
     public let logID: LogID
     public let salt: [UInt8]
 }
 
-/// A record in the making: its plaintext depends on its place. `isUrgent`: a checkpoint follows at once.
-public struct Draft {
+/// A record without its place. `isUrgent`: a checkpoint follows at once.
+public struct Draft: Sendable {
     public let isUrgent: Bool
-    public let plaintext: (RecordPlace) -> [UInt8]
+    public let plaintext: [UInt8]
 
-    public init(isUrgent: Bool = false, plaintext: @escaping (RecordPlace) -> [UInt8]) {
+    public init(isUrgent: Bool = false, plaintext: [UInt8]) {
         (self.isUrgent, self.plaintext) = (isUrgent, plaintext)
     }
 }
@@ -52,6 +52,8 @@ public struct LogWriter<Volume: AuditVolume>: ~Copyable {
     private let anchor: (String, _ now: UInt64) -> Void
     /// Over what is durable.
     public private(set) var tree: CompactRange
+    /// That this life has made durable.
+    public private(set) var records: UInt64 = 0
     private var sequence: UInt64
     private var oldest: UInt64
     public private(set) var oldestLog: UInt32
@@ -60,10 +62,13 @@ public struct LogWriter<Volume: AuditVolume>: ~Copyable {
     private var segmentKeys: SegmentKeys?
     /// Bytes that count of the segment before, or of this one.
     private var durableBytes: UInt64
-    /// The frames of a batch, while it is written.
+    /// The frames of a batch while it is written, and where each ends; a record's plaintext.
     private var buffer: [UInt8] = []
-    private var checkpointed: UInt64
-    private var checkpointedAt: UInt64
+    private var ends: [Int] = []
+    private var plaintext: [UInt8] = []
+    /// Entries that the newest checkpoint of this life covers, 0 before the first, and when that was made.
+    public private(set) var checkpointed: UInt64
+    public private(set) var checkpointedAt: UInt64
 
     /// The next batch begins a segment.
     public var isBetweenSegments: Bool { segment == nil }
@@ -92,17 +97,28 @@ public struct LogWriter<Volume: AuditVolume>: ~Copyable {
     /// Writes a batch into one segment and makes it durable. If a write or a sync fails, it is tried once more in a new segment.
     /// - Returns: the indexes, which are consecutive. Errors: the second failure; then nothing of the batch counts.
     public mutating func append(_ batch: [Draft], now: UInt64) throws(VolumeError) -> Range<UInt64> {
-        precondition(!batch.isEmpty, "a batch of no records")
+        try append(batch.count, isUrgent: batch.contains(where: \.isUrgent), now: now) { number, _, plaintext in
+            plaintext += batch[number].plaintext
+        }
+    }
+
+    /// The same of `count` records.
+    /// - Parameters:
+    ///   - isUrgent: a checkpoint follows at once.
+    ///   - write: adds a record's plaintext, by its number from 0; asked once more for each if a write fails.
+    public mutating func append(
+        _ count: Int, isUrgent: Bool, now: UInt64, _ write: (Int, RecordPlace, inout [UInt8]) -> Void
+    ) throws(VolumeError) -> Range<UInt64> {
+        precondition(count > 0, "a batch of no records")
         let range: Range<UInt64>
-        do throws(VolumeError) { range = try attempt(batch, now) } catch {
+        do throws(VolumeError) { range = try attempt(count, now, write) } catch {
             // That file is never written again; what was durable of it counts.
             abandon()
-            do throws(VolumeError) { range = try attempt(batch, now) } catch {
+            do throws(VolumeError) { range = try attempt(count, now, write) } catch {
                 abandon()
                 throw error
             }
         }
-        let isUrgent = batch.contains(where: \.isUrgent)
         if durableBytes >= UInt64(Self.segmentBytesMax) {
             roll(.size, now: now)
         } else if let created = segment?.header.created, now >= created &+ Self.segmentNanosecondsMax {
@@ -151,20 +167,24 @@ public struct LogWriter<Volume: AuditVolume>: ~Copyable {
         (oldest, self.oldestLog) = (max(oldest, min(sequence, self.sequence)), max(self.oldestLog, oldestLog))
     }
 
-    private mutating func attempt(_ batch: [Draft], _ now: UInt64) throws(VolumeError) -> Range<UInt64> {
+    private mutating func attempt(
+        _ count: Int, _ now: UInt64, _ write: (Int, RecordPlace, inout [UInt8]) -> Void
+    ) throws(VolumeError) -> Range<UInt64> {
         if segment == nil { try begin(now) }
-        guard let segment else { preconditionFailure("a segment was begun") }
-        let first = tree.size
-        // A new one for each batch would cost as much in page faults as a quarter of the hashing.
-        var bytes = buffer
-        buffer = []
+        guard let segment, let segmentKeys else { preconditionFailure("a segment was begun") }
+        var place = RecordPlace(index: tree.size, logID: logID, salt: segment.header.salt)
+        let first = place.index
+        // New ones for each batch would cost as much in page faults as a quarter of the hashing.
+        var (bytes, plaintext) = (buffer, plaintext)
+        (buffer, self.plaintext) = ([], [])
         bytes.removeAll(keepingCapacity: true)
-        var ends: [Int] = []
-        ends.reserveCapacity(batch.count)
-        for (number, draft) in batch.enumerated() {
-            let place = RecordPlace(index: first + UInt64(number), logID: logID, salt: segment.header.salt)
-            segmentKeys?.seal(draft.plaintext(place), index: place.index, into: &bytes)
+        ends.removeAll(keepingCapacity: true)
+        for number in 0..<count {
+            plaintext.removeAll(keepingCapacity: true)
+            write(number, place, &plaintext)
+            segmentKeys.seal(plaintext.raw, index: place.index, into: &bytes)
             ends.append(bytes.count)
+            place.index += 1
         }
         try volume.write(bytes)
         try volume.sync()
@@ -174,7 +194,8 @@ public struct LogWriter<Volume: AuditVolume>: ~Copyable {
             start = end
         }
         durableBytes += UInt64(bytes.count)
-        buffer = bytes
+        (buffer, self.plaintext) = (bytes, plaintext)
+        records += UInt64(count)
         return first..<tree.size
     }
 

@@ -8,7 +8,7 @@ internal import Protobuf
 /// Deriving takes 9 µs and sealing less than one: a writer keeps it for as long as its segment.
 public final class PayloadCipher {
     private var cipher: AES256GCM
-    private let base: [UInt8]
+    private let base: NonceBase
     private static let none: [UInt8] = []
 
     /// - Parameter salt: the segment's.
@@ -16,19 +16,19 @@ public final class PayloadCipher {
         let info = Array("audpay-v1".utf8) + [0] + logID.bytes + salt
         let derived = key.withBytes { HKDF.expand(.sha512, key: $0, info: info.raw, count: 44) }
         cipher = derived.withBytes { AES256GCM(key: $0.extracting(0..<32)) }
-        base = derived.withBytes { [UInt8](copying: $0.extracting(32..<44)) }
+        base = derived.withBytes { NonceBase($0.extracting(32..<44)) }
     }
 
     /// Adds GCM(Kp, base ⊕ index, empty, `payload`) at the end of `output`: 16 bytes more than `payload` has.
     public func seal(_ payload: RawSpan, index: UInt64, into output: inout [UInt8]) {
-        let none = Self.none
-        cipher.seal(payload, nonce: nonce(base, index).raw, authenticating: none.raw, into: &output)
+        let (none, nonce) = (Self.none, base.nonce(index))
+        unsafe cipher.seal(payload, nonce: nonce.span.bytes, authenticating: none.raw, into: &output)
     }
 
     /// Adds the payload at the end of `output`. False: it is not what was sealed under this key for this entry.
     public func open(_ data: RawSpan, index: UInt64, into output: inout [UInt8]) -> Bool {
-        let none = Self.none
-        return cipher.open(data, nonce: nonce(base, index).raw, authenticating: none.raw, into: &output)
+        let (none, nonce) = (Self.none, base.nonce(index))
+        return unsafe cipher.open(data, nonce: nonce.span.bytes, authenticating: none.raw, into: &output)
     }
 }
 

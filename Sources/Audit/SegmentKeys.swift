@@ -24,12 +24,11 @@ public final class SegmentKeys {
     }
 
     /// Appends the whole frame of `plaintext` as the record with this index.
-    public func seal(_ plaintext: [UInt8], index: UInt64, into output: inout [UInt8]) {
-        var head: [UInt8] = []
-        let bodyBytes = Frame.recordBodyBytesMin + plaintext.count
-        Frame.appendHead(.record, bodyBytes: bodyBytes, index: index, to: &head)
-        SHA256.digest(of: plaintext.raw).append(to: &head)
-        output += head
-        key.seal(plaintext.raw, number: index, authenticating: head.raw, into: &output)
+    public func seal(_ plaintext: RawSpan, index: UInt64, into output: inout [UInt8]) {
+        let start = output.count
+        Frame.appendHead(.record, bodyBytes: Frame.recordBodyBytesMin + plaintext.byteCount, index: index, to: &output)
+        SHA256.digest(of: plaintext).append(to: &output)
+        let head = InlineArray<48, UInt8> { output[start + $0] }
+        unsafe key.seal(plaintext, number: index, authenticating: head.span.bytes, into: &output)
     }
 }

@@ -47,10 +47,24 @@ extension AuditAgent {
         }
     }
 
+    /// What is in rings and not durable; and the part of the fullest ring that this is.
+    var lag: (bytes: UInt64, fill: Double) {
+        var lag = (bytes: UInt64(0), fill: 0.0)
+        for life in folder.lives where !life.isFailed {
+            for ring in life.rings {
+                guard let waiting = ring.reader.waiting else { continue }
+                lag.bytes += waiting.bytes
+                lag.fill = max(lag.fill, waiting.fill)
+            }
+        }
+        return lag
+    }
+
     // MARK: Batches
 
     func fill(_ now: AgentTime) {
         composer.begin()
+        isWaiting = false
         if !hasBegun {
             hasBegun = true
             add(.log(beginning, agent: name), now)
@@ -60,6 +74,7 @@ extension AuditAgent {
         } else if let step = clockWatch.due(now) {
             add(.clock(world.clock.state, stepNanoseconds: step), now)
         }
+        if let rest = refused.due(now: now.nanoseconds) { add(rest, now) }
         for record in own { add(record, now) }
         own.removeAll()
         let rings = folder.lives.filter { !$0.isFailed }.flatMap { life in life.rings.map { (life, $0) } }
@@ -70,7 +85,14 @@ extension AuditAgent {
             let (life, ring) = rings[(turn + number) % rings.count]
             // The last ring has orders and what is refused: the last of the disk is for those.
             if pressure == .closed, ring.source.ring < life.file.rings - 1 { continue }
-            if !life.isFailed, !ring.rests(at: now.nanoseconds) { drain(ring, of: life, now) }
+            if life.isFailed || ring.rests(at: now.nanoseconds) { continue }
+            if !isEnding, !life.isDead, ring.mayWait(at: now.nanoseconds) {
+                isWaiting = true
+                continue
+            }
+            let before = batch.count
+            drain(ring, of: life, now)
+            if batch.count > before { ring.noteRead(at: now.nanoseconds) }
         }
         for life in folder.lives where life.isDrained && !life.isRecorded && !life.isFailed {
             add(.lost(high: life.file.instance.high, low: life.file.instance.low), now)
@@ -102,6 +124,8 @@ extension AuditAgent {
                     let text =
                         "\(records) records, \(bytes) bytes, of ring \(ring.source.ring) of \(life.name) are lost"
                     add(.alarm(name: "ring", text: text), now)
+                    counts.ringFaults += 1
+                    counts.dropped += records
                     batch.touch(ring)
                     voice.say(.error, text)
                 }
@@ -118,9 +142,11 @@ extension AuditAgent {
         switch record.content {
         case .call(let call):
             composer.add(call, source, to: batch, from: &payloadKeys, now: now.unixNanoseconds)
+        case .event(.refused, _, let event) where isHeldBack(event, now): return batch.touch(ring)
         case .event(let kind, let time, let event):
             if composer.add(kind, event, time: time, source, to: batch) {
-                if kind == .server, ServerEvent.phase(event) == ServerPhase.ended { life.hasEnded = true }
+                if kind == .server, RingEvent.number(1, of: event) == ServerPhase.ended { life.hasEnded = true }
+                if kind == .gap { counts.dropped += RingEvent.number(3, of: event) ?? 0 }
             } else {
                 fault = "the message of its \(kind) event cannot be read"
             }
@@ -130,14 +156,20 @@ extension AuditAgent {
         if let fault {
             let text = "record \(record.sequence) of ring \(ring.source.ring) of \(life.name): \(fault)"
             add(.alarm(name: "ring", text: text), now, source: source)
+            counts.ringFaults += 1
             voice.say(.error, text)
         }
         batch.note(ring, sequence: record.sequence)
     }
 
+    private func isHeldBack(_ event: ByteView, _ now: AgentTime) -> Bool {
+        !refused.admits(event.count, now: now.nanoseconds) && refused.hold(event, now: now.nanoseconds)
+    }
+
     /// A ring that cannot be read on: what is in it is passed over, and the log says so. Other rings go on.
     fileprivate func pass(_ error: RecordRingError, _ ring: RingState, _ life: ServerLife, _ now: AgentTime) {
         ring.rest(at: now.nanoseconds)
+        counts.ringFaults += 1
         voice.say(.error, error.sentence)
         var text = error.sentence
         switch error {
@@ -162,18 +194,19 @@ extension ServerLife {
 }
 
 /// Of a server's own events what the agent acts on.
-enum ServerEvent {
-    /// `nil`: these bytes are no Server.
-    static func phase(_ event: ByteView) -> UInt64? {
+enum RingEvent {
+    /// The number in a field of an event's message, 0 if it is not there. `nil`: these bytes are no message.
+    static func number(_ field: Int, of event: ByteView) -> UInt64? {
         var reader = WireReader(event)
-        var phase: UInt64?
+        var number: UInt64 = 0
         do throws(WireError) {
-            while let field = try reader.next() {
-                if field.number == 1 { phase = try field.unsigned() }
+            while let found = try reader.next() {
+                guard found.number == field else { continue }
+                number = found.type == .fixed64 ? try found.double().bitPattern : try found.unsigned()
             }
         } catch {
             return nil
         }
-        return phase
+        return number
     }
 }

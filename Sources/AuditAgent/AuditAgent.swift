@@ -13,6 +13,8 @@ public final class AuditAgent<Volume: AuditVolume, Keys: PayloadKeySource> {
     private static var retryNanoseconds: UInt64 { 100_000_000 }
     private static var idleNanosecondsMin: UInt64 { 250_000 }
     private static var idleNanosecondsMax: UInt64 { 4_000_000 }
+    /// While records wait in a ring that may fill.
+    private static var waitNanosecondsMax: UInt64 { 1_000_000 }
 
     /// Seals payloads. Its owner may erase keys between two steps, and then calls `forgetPayloadKeys`.
     public var payloadKeys: Keys
@@ -20,6 +22,11 @@ public final class AuditAgent<Volume: AuditVolume, Keys: PayloadKeySource> {
     /// How full the disk is: with `withoutCopies` bodies are not kept, with `closed` calls stay in their rings.
     public var pressure = RetentionPressure.normal {
         didSet { composer.isWithoutCopies = pressure >= .withoutCopies }
+    }
+    /// Bytes that the audit folder may have: records of refused connections get a part of it a day.
+    public var diskBytes: UInt64? {
+        get { refused.budget }
+        set { refused.budget = newValue }
     }
     var writer: LogWriter<Volume>
     let logID: AuditLogID
@@ -31,12 +38,17 @@ public final class AuditAgent<Volume: AuditVolume, Keys: PayloadKeySource> {
     var composer: CallComposer
     private let ciphers = PayloadCiphers()
     let batch = Batch()
+    public internal(set) var counts = AgentCounts()
     var own: [OwnRecord] = []
     var clockWatch = ClockWatch()
+    var refused = RefusedShare()
     /// What earlier lives made durable of each ring.
     let found: LastSegment
 
     var hasBegun = false
+    var isEnding = false
+    /// Records were left in rings whose servers can wait.
+    var isWaiting = false
     var hasLooked = false
     var nextLook: UInt64 = 0
     private var nextTry: UInt64 = 0
@@ -77,10 +89,17 @@ public final class AuditAgent<Volume: AuditVolume, Keys: PayloadKeySource> {
             log.volume, from: log.state, keys: keyrings.logKeys, now: world.clock.now.unixNanoseconds,
             random: world.random
         ) { note, now in voice.anchor(AnchorLine.text(note, at: now)) }
+        if log.beginning.reason == .rolledBack || log.beginning.reason == .damaged { counts.logFaults = 1 }
     }
 
     /// Entries that are durable.
     public var size: UInt64 { writer.tree.size }
+
+    /// Records that this life has made durable.
+    public var records: UInt64 { writer.records }
+
+    /// Entries that are signed for, and when they were.
+    public var checkpoint: (entries: UInt64, unixNanoseconds: UInt64) { (writer.checkpointed, writer.checkpointedAt) }
 
     /// Does what there is to do.
     /// - Returns: nanoseconds to wait before the next step, if nothing happens meanwhile.
@@ -88,6 +107,7 @@ public final class AuditAgent<Volume: AuditVolume, Keys: PayloadKeySource> {
         let now = world.clock.now
         if now.nanoseconds >= nextLook {
             nextLook = now.nanoseconds + Self.lookNanoseconds
+            composer.clockErrorMicroseconds = world.clock.state.maxErrorMicroseconds
             look(now)
         }
         // Until the rings were seen once, what is durable of them is stored in the log's last segment only.
@@ -96,7 +116,7 @@ public final class AuditAgent<Volume: AuditVolume, Keys: PayloadKeySource> {
         guard !batch.isEmpty else {
             writer.tick(now: now.unixNanoseconds)
             defer { idleNanoseconds = min(2 * idleNanoseconds, Self.idleNanosecondsMax) }
-            return idleNanoseconds
+            return isWaiting ? min(idleNanoseconds, Self.waitNanosecondsMax) : idleNanoseconds
         }
         idleNanoseconds = Self.idleNanosecondsMin
         if now.nanoseconds < nextTry { return nextTry - now.nanoseconds }
@@ -108,6 +128,9 @@ public final class AuditAgent<Volume: AuditVolume, Keys: PayloadKeySource> {
     public func append(_ drafts: [Draft]) throws(VolumeError) -> Range<UInt64> {
         try writer.append(drafts, now: world.clock.now.unixNanoseconds)
     }
+
+    /// Writes an alarm, with the next batch that can be written: the disk that it tells of may be full.
+    func raiseAlarm(_ name: String, _ text: String) { own.append(.alarm(name: name, text: text)) }
 
     /// Payload keys were erased, or are other ones: none is kept that was derived from them.
     public func forgetPayloadKeys() { ciphers.forget() }
@@ -129,12 +152,14 @@ public final class AuditAgent<Volume: AuditVolume, Keys: PayloadKeySource> {
         withinNanoseconds limit: UInt64 = 15_000_000_000, wait: (UInt64) -> Void
     ) -> Bool {
         let end = world.clock.now.nanoseconds + limit
+        isEnding = true
         look(world.clock.now)
         var unread = folder.lives.filter { !$0.isFailed }.flatMap(\.rings)
         for ring in unread { ring.isAtEnd = false }
         repeat {
             let pause = step()
             unread.removeAll { $0.isAtEnd || $0.rests(at: world.clock.now.nanoseconds) }
+            if unread.isEmpty, let rest = refused.due(now: end, isEnd: true) { own.append(rest) }
             if unread.isEmpty && batch.isEmpty && own.isEmpty { break }
             if pause > 0 { wait(pause) }
         } while world.clock.now.nanoseconds < end
@@ -145,24 +170,35 @@ public final class AuditAgent<Volume: AuditVolume, Keys: PayloadKeySource> {
     // MARK: The log
 
     private func write(_ now: AgentTime) -> Bool {
-        var drafts = batch.drafts(ciphers)
         // Each segment says what the clock was like when it began.
-        let clock = writer.isBetweenSegments && !batch.beginsWithClock ? 1 : 0
-        if clock > 0 {
-            let record = OwnRecord.clock(world.clock.state, stepNanoseconds: 0)
-            let plaintext = record.plaintext(time: now.unixNanoseconds, blind: composer.blind())
-            drafts.insert(Draft { _ in plaintext }, at: 0)
+        var clock: [UInt8] = []
+        if writer.isBetweenSegments && !batch.beginsWithClock {
+            clock = OwnRecord.clock(world.clock.state, stepNanoseconds: 0)
+                .plaintext(time: now.unixNanoseconds, blind: composer.blind())
         }
+        let before = clock.isEmpty ? 0 : 1
+        let began = world.clock.now.nanoseconds
         do throws(VolumeError) {
             try payloadKeys.flush()
-            let range = try writer.append(drafts, now: now.unixNanoseconds)
-            acknowledge(from: range.lowerBound + UInt64(clock))
+            let range = try writer.append(
+                before + batch.count, isUrgent: batch.isUrgent, now: now.unixNanoseconds
+            ) { [batch, ciphers] number, place, record in
+                if number < before {
+                    record += clock
+                } else {
+                    batch.write(number - before, ciphers, at: place, to: &record)
+                }
+            }
+            acknowledge(from: range.lowerBound + UInt64(before))
         } catch {
+            counts.writeFailures += 1
             if failure != error { voice.say(.error, "\(batch.count) records wait: \(error.sentence)") }
             failure = error
             nextTry = world.clock.now.nanoseconds + Self.retryNanoseconds
             return false
         }
+        counts.batches += 1
+        counts.writeNanoseconds += world.clock.now.nanoseconds - began
         if failure != nil { voice.say(.info, "the log is written again") }
         failure = nil
         for life in batch.lostServers { life.isRecordedAsLost = true }

@@ -1,4 +1,4 @@
-// Enters: records in the making, and which of which ring they are. Leaves: drafts for the log's writer.
+// Enters: records in the making, and which of which ring they are. Leaves: their plaintexts, for the log's writer.
 internal import Audit
 internal import Cryptography
 internal import Memory
@@ -80,24 +80,22 @@ final class Batch {
         }
     }
 
-    func drafts(_ ciphers: PayloadCiphers) -> [Draft] {
-        entries.indices.map { index in
-            var isUrgent = false
-            if case .whole(_, true) = entries[index] { isUrgent = true }
-            return Draft(isUrgent: isUrgent) { place in self.plaintext(index, ciphers, place) }
+    /// A checkpoint follows it at once.
+    var isUrgent: Bool {
+        entries.contains { entry in
+            if case .whole(_, isUrgent: true) = entry { true } else { false }
         }
     }
 
-    private func plaintext(_ index: Int, _ ciphers: PayloadCiphers, _ place: Audit.RecordPlace) -> [UInt8] {
+    /// Adds the plaintext of an entry that will stand at `place`.
+    func write(_ entry: Int, _ ciphers: PayloadCiphers, at place: Audit.RecordPlace, to record: inout [UInt8]) {
         let bytes = bytes
-        switch entries[index] {
-        case .whole(let range, _): return Array(bytes[range])
+        switch entries[entry] {
+        case .whole(let range, _): record += bytes[range]
         case .call(let envelope, let payload, let key):
             let dataBytes = payload.count + AES256GCM.tagBytes
             let name = keys[key].name
             let sealedBytes = 2 + name.count + 1 + varintBytes(UInt64(dataBytes)) + dataBytes
-            var record: [UInt8] = []
-            record.reserveCapacity(envelope.count + 12 + sealedBytes)
             record += bytes[envelope]
             record.head(30, bytes: sealedBytes)
             record.head(1, bytes: name.count)
@@ -105,7 +103,6 @@ final class Batch {
             record.head(2, bytes: dataBytes)
             ciphers.cipher(of: keys[key], at: place)
                 .seal(bytes.raw.extracting(payload), index: place.index, into: &record)
-            return record
         }
     }
 }

@@ -15,6 +15,8 @@ struct CallComposer {
     private let copiesAnswer: Bool
     /// The disk is too full for copies.
     var isWithoutCopies = false
+    /// How far the machine's clock may be off, as its kernel says.
+    var clockErrorMicroseconds: UInt64 = 0
     private var random: RandomPool
     private var subjects: SubjectCache
     private var month = PayloadMonth()
@@ -130,8 +132,7 @@ struct CallComposer {
     // MARK: Call
 
     private mutating func write(_ call: RingCall, salt: Range<Int>, of batch: Batch) {
-        let requestDigest = digest(call.request, 1, salt: salt, of: batch)
-        let answerDigest = digest(call.answer, 2, salt: salt, of: batch)
+        let (requestDigest, answerDigest) = digests(call, salt: salt, of: batch)
         message.removeAll(keepingCapacity: true)
         message.text(1, call.method)
         message.text(2, call.principal)
@@ -153,6 +154,9 @@ struct CallComposer {
         add(20, requestDigest)
         add(21, answerDigest)
         message.append(addingCapacity: 15 * 12) { Self.moreNumbers(call, to: &$0) }
+        // The server does not ask its kernel, which is this agent's too.
+        let error = call.clockErrorMicroseconds == 0 ? clockErrorMicroseconds : UInt64(call.clockErrorMicroseconds)
+        message.append(addingCapacity: 12) { $0.number(36, error) }
     }
 
     /// At most 7 × 12 bytes: a field from 16 on has a head of two.
@@ -166,7 +170,7 @@ struct CallComposer {
         room.number(19, call.answerBytes)
     }
 
-    /// At most 15 × 12 bytes; the trace, of 19, counts as two of them.
+    /// At most 15 × 12 bytes; the trace, of 18, counts as two of them.
     private static func moreNumbers(_ call: RingCall, to room: inout OutputSpan<UInt8>) {
         room.number(22, UInt64(call.rows))
         room.fixed64(23, call.batch)
@@ -189,7 +193,6 @@ struct CallComposer {
                 }
             }
         }
-        room.number(36, UInt64(call.clockErrorMicroseconds))
     }
 
     private mutating func add(_ field: UInt64, _ code: InlineArray<32, UInt8>?) {
@@ -198,18 +201,35 @@ struct CallComposer {
         unsafe code.span.withUnsafeBytes { unsafe message.append(contentsOf: $0) }
     }
 
-    /// HMAC-SHA-256(salt, `first` || SHA-256(body)); `nil`: there is no body, or it was not kept.
-    private mutating func digest(
-        _ body: RecordBody, _ first: UInt8, salt: Range<Int>, of batch: Batch
-    ) -> InlineArray<32, UInt8>? {
+    /// HMAC-SHA-256(salt, 1 || SHA-256(request)) and (salt, 2 || SHA-256(answer)); `nil`: there is no body, or it was not kept.
+    private mutating func digests(
+        _ call: RingCall, salt: Range<Int>, of batch: Batch
+    ) -> (request: InlineArray<32, UInt8>?, answer: InlineArray<32, UInt8>?) {
         hashed.removeAll(keepingCapacity: true)
-        hashed.append(first)
-        switch body {
-        case .none, .leftOut: return nil
-        case .copy(let bytes): SHA256.digest(of: bytes).append(to: &hashed)
-        case .digest(let digest): hashed.append(digest)
-        }
+        let hasRequest = addDigest(call.request, behind: 1)
+        let hasAnswer = addDigest(call.answer, behind: 2)
         let bytes = batch.bytes
-        return HMACSHA256.code(of: hashed.raw, key: bytes.raw.extracting(salt))
+        guard hasRequest && hasAnswer else {
+            guard hasRequest || hasAnswer else { return (nil, nil) }
+            let code = HMACSHA256.code(of: hashed.raw, key: bytes.raw.extracting(salt))
+            return hasRequest ? (code, nil) : (nil, code)
+        }
+        let both = hashed.raw
+        return HMACSHA256.codes(
+            of: both.extracting(0..<33), both.extracting(33..<66), key: bytes.raw.extracting(salt))
+    }
+
+    /// Adds 33 bytes to `hashed`, or none.
+    private mutating func addDigest(_ body: RecordBody, behind first: UInt8) -> Bool {
+        switch body {
+        case .none, .leftOut: return false
+        case .copy(let bytes):
+            hashed.append(first)
+            SHA256.digest(of: bytes).append(to: &hashed)
+        case .digest(let digest):
+            hashed.append(first)
+            hashed.append(digest)
+        }
+        return true
     }
 }

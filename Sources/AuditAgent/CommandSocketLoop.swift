@@ -82,6 +82,7 @@ public final class CommandLoop<Log: AuditVolume, Keys: AuditVolume, Listener: Co
     private func look() throws(VolumeError) {
         let found = try disk.pressure(bytesMax: bytesMax)
         agent.pressure = found
+        if let bytesMax { agent.diskBytes = bytesMax } else { agent.diskBytes = try disk.volume().bytes }
         defer { pressure = found }
         guard found > pressure else { return }
         let share = [0, 80, 90, 95][found.rawValue]
@@ -91,8 +92,7 @@ public final class CommandLoop<Log: AuditVolume, Keys: AuditVolume, Listener: Co
     /// An alarm, in the log and to the operator.
     private func tell(_ name: String, _ text: String) {
         voice.say(.error, text)
-        let draft = OrderRecord.draft(OrderRecord.alarm(name, text), now: world.clock.now.unixNanoseconds, world.random)
-        do throws(VolumeError) { _ = try agent.append([draft]) } catch { voice.say(.error, error.sentence) }
+        agent.raiseAlarm(name, text)
     }
 
     private func attempt(_ body: () throws(VolumeError) -> Void) {

@@ -59,7 +59,7 @@ public struct CommandOffline {
             if let loss = store.loss { beginning.append(.alarm(name: "payload_keys", text: loss)) }
             let drafts = beginning.map { record in
                 let plaintext = record.plaintext(time: now, blind: RandomBytes.make(32))
-                return Draft(isUrgent: true) { _ in plaintext }
+                return Draft(isUrgent: true, plaintext: plaintext)
             }
             _ = try writer.append(drafts, now: now)
         } catch {

@@ -23,6 +23,6 @@ enum OrderRecord {
         record.message(event.field, event.body)
         record.data(31, random(32))
         let bytes = record.bytes
-        return Draft(isUrgent: true) { _ in bytes }
+        return Draft(isUrgent: true, plaintext: bytes)
     }
 }

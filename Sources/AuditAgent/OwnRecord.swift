@@ -31,6 +31,8 @@ enum OwnRecord: Equatable {
     /// A server died without saying that it ends.
     case lost(high: UInt64, low: UInt64)
     case alarm(name: String, text: String)
+    /// Refused connections that have no records of their own.
+    case refused(RefusedShare.Rest)
 
     private static let textBytesMax = 4096
 
@@ -40,7 +42,7 @@ enum OwnRecord: Equatable {
         case .log, .keys: true
         // After a step of the clock the next checkpoint is due by the new time.
         case .clock(_, let step): step != 0
-        case .lost, .alarm: false
+        case .lost, .alarm, .refused: false
         }
     }
 
@@ -56,6 +58,7 @@ enum OwnRecord: Equatable {
 
     private var field: Int {
         switch self {
+        case .refused: 5
         case .lost: 8
         case .log: 9
         case .clock: 10
@@ -87,6 +90,12 @@ enum OwnRecord: Equatable {
             event.number(1, ServerPhase.lost)
             let bytes = [high, low].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) } }
             event.data(2, bytes)
+        case .refused(let rest):
+            event.text(1, "others")
+            event.text(2, "others")
+            event.number(4, rest.count)
+            event.fixed64(5, rest.first)
+            event.fixed64(6, rest.last)
         case .alarm(let name, let text):
             event.text(1, name)
             event.text(2, String(decoding: text.utf8.prefix(Self.textBytesMax), as: UTF8.self))

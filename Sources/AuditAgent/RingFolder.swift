@@ -60,7 +60,8 @@ struct RingFolder {
         for ring in 0..<file.rings {
             states.append(
                 RingState(
-                    try RecordRingReader(file, ring: ring), instance: file.instance.high, ringPath: path))
+                    try RecordRingReader(file, ring: ring), instance: file.instance.high, ringPath: path,
+                    patience: ring == file.rings - 1 ? 0 : file.patienceNanoseconds))
         }
         return ServerLife(file, rings: states)
     }

@@ -21,8 +21,14 @@ final class RingState {
     private var faults = 0
     private var faultAt: UInt64 = 0
 
-    init(_ reader: RecordRingReader, instance: UInt64, ringPath: String) {
+    /// How long its records may wait, as no answer waits for them; and when some were read last.
+    private let patience: UInt64
+    private var readAt: UInt64 = 0
+    private static let fillMax = 0.25
+
+    init(_ reader: RecordRingReader, instance: UInt64, ringPath: String, patience: UInt64) {
         self.reader = reader
+        self.patience = patience
         source = (instance, reader.ring)
         socketPath = "\(ringPath.dropLast(RingState.suffixBytes)).\(reader.ring).sock"
     }
@@ -34,6 +40,13 @@ final class RingState {
     private static let forgottenAfter: UInt64 = 600 * second
 
     func rests(at nanoseconds: UInt64) -> Bool { nanoseconds < restsUntil }
+
+    /// Fewer and larger batches: each costs a write and a sync. Never so long that the ring might be full.
+    func mayWait(at nanoseconds: UInt64) -> Bool {
+        isAtEnd && nanoseconds < readAt + patience && reader.waiting?.fill ?? 1 < Self.fillMax
+    }
+
+    func noteRead(at nanoseconds: UInt64) { readAt = nanoseconds }
 
     /// 1 s after the first fault, then twice as long each time, up to a minute.
     func rest(at nanoseconds: UInt64) {

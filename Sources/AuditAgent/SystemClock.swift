@@ -31,6 +31,11 @@ public struct SystemClock: AgentClock {
             estErrorMicroseconds: state.est_error_microseconds)
     }
 
+    /// Processor time that this process has used.
+    static var processorNanoseconds: UInt64 { read(CLOCK_PROCESS_CPUTIME_ID) }
+
+    static var processID: Int32 { getpid() }
+
     private static func read(_ clock: clockid_t) -> UInt64 {
         var time = timespec()
         let code = unsafe clock_gettime(clock, &time)

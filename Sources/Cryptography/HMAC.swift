@@ -75,6 +75,15 @@ public struct HMACSHA256: Sendable {
         return hmac.code(of: message)
     }
 
+    /// The codes of two messages under a key that is used for them only.
+    public static func codes(
+        of first: RawSpan, _ second: RawSpan, key: RawSpan
+    ) -> (InlineArray<32, UInt8>, InlineArray<32, UInt8>) {
+        var hmac = HMAC<PlainSHA256>(key: key)
+        defer { wipe(&hmac) }
+        return (hmac.code(of: first), hmac.code(of: second))
+    }
+
     /// The code of `message`.
     public func code(of message: RawSpan) -> InlineArray<32, UInt8> {
         states.withBytes { states in

@@ -119,6 +119,7 @@ enum RingLayout {
     static let wordsWord = 3
     static let instanceWord = 4
     static let modeWord = 6
+    static let patienceWord = 7
     static let headerWords = 16
 
     /// Of a ring, from its first line on.
@@ -129,6 +130,8 @@ enum RingLayout {
     static let durableSequence = 9
     static let durableCheck = 10
 
+    /// What a reader believes of the word above.
+    static let patienceNanosecondsMax: UInt64 = 100_000_000
     static let pageWords = 512
     static let ringsMax = 1024
     static let ringWordsMax = 1 << 32

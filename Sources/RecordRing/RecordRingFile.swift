@@ -17,6 +17,8 @@ public final class RecordRingFile {
     public let instance: RecordInstance
     public let rings: Int
     public let mode: RecordRingMode
+    /// How long records may wait, but for those of the last ring.
+    public let patienceNanoseconds: UInt64
     let wordsPerRing: Int
     private let descriptor: CInt
     private let number: (device: dev_t, inode: ino_t)
@@ -37,6 +39,7 @@ public final class RecordRingFile {
                 throw .short(path: path, bytes: Int(status.st_size))
             }
             (instance, rings, mode, wordsPerRing) = (header.instance, header.rings, header.mode, header.wordsPerRing)
+            patienceNanoseconds = header.patienceNanoseconds
             number = (status.st_dev, status.st_ino)
         } catch {
             close(descriptor)
@@ -130,6 +133,7 @@ struct RingHeader {
     let rings: Int
     let wordsPerRing: Int
     let mode: RecordRingMode
+    let patienceNanoseconds: UInt64
 
     /// `nil`: no server of this layout wrote them, or it wrote another file.
     init?(_ word: (Int) -> UInt64, fileName: String) {
@@ -142,6 +146,7 @@ struct RingHeader {
             let mode = RecordRingMode(rawValue: word(RingLayout.modeWord)), instance.fileName == fileName
         else { return nil }
         (self.rings, wordsPerRing, self.mode) = (Int(rings), Int(words), mode)
+        patienceNanoseconds = min(word(RingLayout.patienceWord), RingLayout.patienceNanosecondsMax)
     }
 
     /// Of the whole file.

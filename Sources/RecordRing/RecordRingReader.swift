@@ -65,6 +65,14 @@ public final class RecordRingReader {
         durable = place.position
     }
 
+    /// Bytes that were written and are not durable, and what part of the ring that is. `nil`: the ring cannot be read.
+    public var waiting: (bytes: UInt64, fill: Double)? {
+        guard let lines = try? file.lines(of: ring) else { return nil }
+        let begin = max(durable, lines.tail)
+        let words = lines.head > begin ? min(lines.head - begin, UInt64(file.wordsPerRing)) : 0
+        return (8 * words, Double(words) / Double(file.wordsPerRing))
+    }
+
     /// Passes over the records up to `last`, which the log has, and stores that they are durable.
     /// - Returns: how many it passed over.
     public func skip(through last: UInt64) throws(RecordRingError) -> UInt64 {

@@ -42,9 +42,10 @@ public final class RecordRings: Sendable {
     ///   - isForGroup: 0660 instead, for an agent that runs as another user of the folder's group.
     ///   - rings: one for each thread that writes, 1 to 1024.
     ///   - bytesPerRing: at least `RecordLayout.recordBytesMax`; rounded down to whole cache lines.
+    ///   - patienceNanoseconds: how long an agent may let records wait, but for those of the last ring.
     public convenience init(
         folder: String, instance: RecordInstance, rings: Int, bytesPerRing: Int, mode: RecordRingMode,
-        isForGroup: Bool = false
+        patienceNanoseconds: UInt64 = 0, isForGroup: Bool = false
     ) throws(RecordRingError) {
         let words = bytesPerRing / 64 * 8
         guard words >= RecordLayout.recordWordsMax, words <= RingLayout.ringWordsMax else {
@@ -52,13 +53,14 @@ public final class RecordRings: Sendable {
         }
         guard 1...RingLayout.ringsMax ~= rings else { throw .rings(rings) }
         try self.init(
-            folder: folder, instance: instance, rings: rings, wordsPerRing: words, mode: mode, isForGroup: isForGroup)
+            folder: folder, instance: instance, rings: rings, wordsPerRing: words, mode: mode,
+            patienceNanoseconds: patienceNanoseconds, isForGroup: isForGroup)
     }
 
     /// Of any size: for tests.
     init(
         folder: String, instance: RecordInstance, rings: Int, wordsPerRing: Int, mode: RecordRingMode,
-        isForGroup: Bool = false
+        patienceNanoseconds: UInt64 = 0, isForGroup: Bool = false
     ) throws(RecordRingError) {
         self.instance = instance
         self.rings = rings
@@ -82,6 +84,7 @@ public final class RecordRings: Sendable {
         words.store(RingLayout.instanceWord, instance.high)
         words.store(RingLayout.instanceWord + 1, instance.low)
         words.store(RingLayout.modeWord, mode.rawValue)
+        words.store(RingLayout.patienceWord, patienceNanoseconds)
         for ring in 0..<rings {
             let lines = RingLayout.lines(of: ring)
             words.store(lines + RingLayout.durableCheck, RingLayout.check(position: 0, sequence: 0))

@@ -30,6 +30,8 @@ private func message(_ write: (inout RecordWriter) -> Void) -> [UInt8] {
     #expect(reading.events("clock").first == ["status": 1, "max_error": 85, "est_error": 12] as NSDictionary)
     #expect(reading.events("call").map { $0["rows"] as? Int } == (1...10).map { $0 })
     #expect(reading.payloads.count == 10)
+    // The kernel's word on its clock, which the server does not ask.
+    #expect(reading.events("call").allSatisfy { $0["clock_error"] as? Int == 85 })
     // Header, Log, Clock, ten calls: the last one is entry 12.
     let sockets = (0...1).map { server.path.dropLast(5) + ".\($0).sock" }
     #expect(Set(stage.sockets.hellos.map(\.path)) == Set(sockets.map { String($0) }))
@@ -105,6 +107,38 @@ private func message(_ write: (inout RecordWriter) -> Void) -> [UInt8] {
         try table.add(one, written: 2)
     }
     #expect(table.index(of: 2) == 4)
+}
+
+/// Where no answer waits for the disk, records wait for others: 10 ms, until a quarter of the ring is full, or until the end.
+@Test func recordsOfAPatientServerComeTogether() throws {
+    let stage = try Stage()
+    let agent = try stage.agent()
+    let server = try Server(stage.place.folder, patience: 10_000_000)
+    func acknowledged() -> [UInt64] { stage.sockets.received.filter { $0.1.ring == 0 }.map(\.1.sequence) }
+    server.shards[0].write(call(1))
+    agent.run(stage.clock, steps: 4)
+    #expect(acknowledged() == [1])
+    let began = stage.clock.now.nanoseconds
+    for number in 2...5 as ClosedRange<UInt64> {
+        server.shards[0].write(call(number))
+        stage.clock.pass(agent.step())
+    }
+    #expect(acknowledged() == [1] && stage.clock.now.nanoseconds - began < 10_000_000)
+    // Orders wait for nothing.
+    server.shards[1].write(.admin, [])
+    agent.run(stage.clock, steps: 2)
+    #expect(acknowledged() == [1] && stage.sockets.received.last?.1.ring == 1)
+    while stage.clock.now.nanoseconds - began < 20_000_000 { stage.clock.pass(max(agent.step(), 100_000)) }
+    #expect(acknowledged() == [1, 5])
+    // It does not wait until the ring is full.
+    let full = stage.clock.now.nanoseconds
+    for number in 6...40 as ClosedRange<UInt64> { server.shards[0].write(call(number)) }
+    agent.run(stage.clock, steps: 4)
+    #expect(acknowledged() == [1, 5, 40] && stage.clock.now.nanoseconds - full < 5_000_000)
+    server.shards[0].write(call(41))
+    #expect(agent.finish { stage.clock.pass($0) })
+    #expect(acknowledged() == [1, 5, 40, 41])
+    #expect(try stage.reading().sources.count == 42)
 }
 
 /// A server that dies is drained and recorded as lost; one that said that it ends is not. The files go.

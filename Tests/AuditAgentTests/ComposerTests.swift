@@ -43,9 +43,9 @@ func compose(
     composer.begin()
     let batch = Batch()
     composer.add(call, source, to: batch, from: &keys, now: startUnixNanoseconds)
-    let draft = try #require(batch.drafts(PayloadCiphers()).first)
-    #expect(!draft.isUrgent)
-    let record = draft.plaintext(place)
+    #expect(batch.count == 1 && !batch.isUrgent)
+    var record: [UInt8] = []
+    batch.write(0, PayloadCiphers(), at: place, to: &record)
     let sealed = try #require(Payload.sealed(inRecord: record))
     #expect(sealed.key == keys.given.name)
     let payload = Payload.open(
@@ -175,15 +175,17 @@ func compose(
     for (kind, event, isGood) in events {
         let isAdded = composer.add(kind, kept(event), time: 9, ringPlace, to: batch)
         #expect(isAdded == isGood, "\(kind)")
+        #expect(batch.isUrgent == (kind == .admin))
     }
-    let drafts = batch.drafts(PayloadCiphers())
-    #expect(drafts.map(\.isUrgent) == [false, false, true])
     let source = #""source":{"instance":1,"ring":2,"sequence":3}"#
     let wanted = [#""gap":{"kind":"predict","count":4}"#, #""withheld":{"sequence":9}"#, #""admin":{}"#]
     // Of the pool those 32 bytes that were not drawn for a refused one.
     let blinds = [0, 4, 5].map { Array(pattern(4096)[32 * $0..<32 * ($0 + 1)]).hex }
-    for (draft, (event, blind)) in zip(drafts, zip(wanted, blinds)) {
-        let json = RecordJSON.record(draft.plaintext(somePlace))
+    #expect(batch.count == wanted.count)
+    for (entry, (event, blind)) in zip(wanted, blinds).enumerated() {
+        var record: [UInt8] = []
+        batch.write(entry, PayloadCiphers(), at: somePlace, to: &record)
+        let json = RecordJSON.record(record)
         #expect(json == #"{"time":9,\#(source),\#(event),"blind":"\#(blind)"}"#)
     }
 }

@@ -103,33 +103,28 @@ final class OrderLife {
         record.message(15) { $0.text(1, text) }
         record.data(31, chance.bytes(32))
         let bytes = record.bytes
-        _ = try writer.append([Draft(isUrgent: true) { _ in bytes }], now: now)
+        _ = try writer.append([Draft(isUrgent: true, plaintext: bytes)], now: now)
     }
 
     /// Calls of these subjects, in one batch.
     func calls(_ subjects: [String]) throws {
         let time = now
-        var drafts: [Draft] = []
-        for id in subjects {
-            let key = store.key(subject: subject(id), month: RetentionMonth.of(now))
-            drafts.append(
-                Draft { place in
-                    var record = RecordWriter()
-                    record.fixed64(1, time)
-                    record.message(3) { $0.text(1, id) }
-                    record.message(30) { sealed in
-                        sealed.data(1, key.name)
-                        sealed.data(
-                            2,
-                            Payload.seal(
-                                Array("payload of \(id)".utf8), key: key.key, logID: place.logID, salt: place.salt,
-                                index: place.index))
-                    }
-                    return record.bytes
-                })
-        }
+        let keys = subjects.map { store.key(subject: subject($0), month: RetentionMonth.of(now)) }
         try store.flush()
-        let range = try writer.append(drafts, now: now)
+        let range = try writer.append(subjects.count, isUrgent: false, now: now) { number, place, plaintext in
+            var record = RecordWriter()
+            record.fixed64(1, time)
+            record.message(3) { $0.text(1, subjects[number]) }
+            record.message(30) { sealed in
+                sealed.data(1, keys[number].name)
+                sealed.data(
+                    2,
+                    Payload.seal(
+                        Array("payload of \(subjects[number])".utf8), key: keys[number].key, logID: place.logID,
+                        salt: place.salt, index: place.index))
+            }
+            plaintext += record.bytes
+        }
         for (index, id) in zip(range, subjects) { board.calls.append((machine.operations.count, index, id)) }
         now += Self.second
     }

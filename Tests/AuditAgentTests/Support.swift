@@ -174,10 +174,13 @@ final class Server {
     let instance: UInt64
     private let rings: RecordRings
 
-    init(_ folder: String, instance: UInt64 = 0x0102_0304_0506_0708, rings count: Int = 2, words: Int = 4096) throws {
+    init(
+        _ folder: String, instance: UInt64 = 0x0102_0304_0506_0708, rings count: Int = 2, words: Int = 4096,
+        patience: UInt64 = 0
+    ) throws {
         let made = try RecordRings(
             folder: folder, instance: RecordInstance(high: instance, low: ~instance), rings: count, wordsPerRing: words,
-            mode: .acknowledge)
+            mode: .acknowledge, patienceNanoseconds: patience)
         rings = made
         self.instance = instance
         shards = (0..<count).map { Shard(made.writer($0)) }

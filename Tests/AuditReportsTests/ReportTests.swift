@@ -103,6 +103,33 @@ private func references(_ rows: [[String: Any]]) -> [[String: Any]] {
     #expect(folder.json == one.json && folder.markdown(folder: "d") == one.markdown(folder: "d"))
 }
 
+/// A log that was put back, and the one that was begun for it: each with its own rows and proofs.
+@Test func aFolderOfTwoLogsSaysWhatBothSay() throws {
+    var first = try SampleLog()
+    var second = try SampleLog(number: 1)
+    for version in 1...3 { try first.call("iris", Int64(version), key: 0) }
+    for version in 4...5 { try second.call("iris", Int64(version), key: 0) }
+    first.roll(.end)
+    second.roll(.end)
+    let request = ReportRequest(profile: .mifid2, since: period.since, until: period.until)
+    let reporter = Reporter(
+        request, signers: try TrustedSigners(TestKeys.pubkey), expected: nil, keys: ReportKeys(audit: TestKeys.audit))
+    let report = try reporter.report([first.files, second.files], isOneLog: false, hasProofs: true)
+    #expect(report.status == .whole)
+    let logs = try #require(Document(report).root["logs"] as? [[String: Any]])
+    let signers = try TrustedSigners(TestKeys.pubkey)
+    let versions = try logs.map { log in
+        let sections = log["sections"] as? [[String: Any]] ?? []
+        let section = try #require(sections.first { $0["name"] as? String == "decisions" })
+        let rows = section["rows"] as? [[String: Any]] ?? []
+        for row in references(rows) { #expect(InclusionProof(row["proof"] as? String ?? "")?.isGood(signers) == true) }
+        return rows.map { "\(($0["values"] as? [String: Any])?["version"] ?? "absent")" }
+    }
+    #expect(versions == [["1", "2", "3"], ["4", "5"]])
+    let text = report.markdown(folder: "d")
+    #expect(text.contains(first.name.suffix(32)) && text.contains(second.name.suffix(32)))
+}
+
 // MARK: Exit status
 
 @Test func aChangedRecordIsStatus1() throws {

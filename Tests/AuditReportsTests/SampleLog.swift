@@ -51,16 +51,18 @@ enum TestKeys {
 /// Writes a log; each record is a second later than the one before.
 struct SampleLog: ~Copyable {
     static let start: UInt64 = 1_785_240_000_000_000_000
-    private static let idBytes: [UInt8] = [0, 0] + [UInt8](repeating: 0xab, count: 14)
 
     let volume = MemoryVolume()
     private(set) var now = start
     private var writer: LogWriter<MemoryVolume>
     let name: String
 
-    init() throws {
+    /// - Parameter number: the log's, in its folder.
+    init(number: UInt8 = 0) throws {
         struct NoLog: Error {}
-        guard let id = LogID(Self.idBytes), let origin = Origin(deployment: "example.org/vencejo", id) else {
+        guard let id = LogID([0, number] + [UInt8](repeating: 0xab, count: 14)),
+            let origin = Origin(deployment: "example.org/vencejo", id)
+        else {
             throw NoLog()
         }
         name = id.folderName
@@ -176,7 +178,7 @@ struct SampleLog: ~Copyable {
     }
 
     /// A record of these bytes, whatever they are.
-    mutating func raw(_ bytes: [UInt8]) throws { _ = try writer.append([Draft { _ in bytes }], now: now) }
+    mutating func raw(_ bytes: [UInt8]) throws { _ = try writer.append([Draft(plaintext: bytes)], now: now) }
 
     /// The next segment says that those below `sequence` are pruned.
     mutating func retain(from sequence: UInt64) { writer.retain(from: sequence, oldestLog: 0, now: now) }
@@ -186,13 +188,12 @@ struct SampleLog: ~Copyable {
     private mutating func append(_ body: @escaping (RecordPlace, inout RecordWriter) -> Void) throws -> UInt64 {
         now += 1_000_000_000
         let time = now
-        let draft = Draft { place in
+        return try writer.append(1, isUrgent: false, now: now) { _, place, plaintext in
             var record = RecordWriter()
             record.fixed64(1, time)
             body(place, &record)
-            return record.bytes
-        }
-        return try writer.append([draft], now: now).lowerBound
+            plaintext += record.bytes
+        }.lowerBound
     }
 }
 

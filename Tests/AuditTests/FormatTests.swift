@@ -36,7 +36,8 @@ private func segment(_ number: Int) -> [UInt8] {
         for entry in vectors.entries where entry.segment == number && entry.kind == "record" {
             let frame = Array(segment(number)[entry.offset..<entry.offset + entry.bytes])
             var sealed: [UInt8] = []
-            keys.seal(bytes(entry.plaintext ?? ""), index: entry.index, into: &sealed)
+            let wanted = bytes(entry.plaintext ?? "")
+            keys.seal(wanted.raw, index: entry.index, into: &sealed)
             #expect(sealed == frame)
             var (plaintext, none): ([UInt8], [UInt8]) = ([], [])
             #expect(ByteView.lending(frame) { keys.open($0, index: entry.index, into: &plaintext) })

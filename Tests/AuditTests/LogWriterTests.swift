@@ -57,7 +57,7 @@ private func live(
             return record.bytes
         }
         let isUrgent = random.next() % 3 == 0
-        let range = try writer.append(contents.map { content in Draft(isUrgent: isUrgent) { _ in content } }, now: now)
+        let range = try writer.append(contents.map { Draft(isUrgent: isUrgent, plaintext: $0) }, now: now)
         for (index, content) in zip(range, contents) {
             life.acknowledged.append((disk.operations.count, index, content))
         }

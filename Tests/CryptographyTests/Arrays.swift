@@ -55,6 +55,11 @@ extension HMACSHA256 {
         array(unsafe code(of: message.span.bytes, key: key.span.bytes))
     }
 
+    static func codes(of first: [UInt8], _ second: [UInt8], key: [UInt8]) -> [[UInt8]] {
+        let codes = unsafe codes(of: first.span.bytes, second.span.bytes, key: key.span.bytes)
+        return [array(codes.0), array(codes.1)]
+    }
+
     func code(of message: [UInt8]) -> [UInt8] { Self.array(unsafe code(of: message.span.bytes)) }
 
     func isValid(_ code: [UInt8], of message: [UInt8]) -> Bool {

@@ -29,6 +29,8 @@ private struct Group: Decodable {
                     hmac.isValid(tag, of: message)
                         == (row.result == .valid && group.tagSize == 256), "tcId \(row.tcId)")
                 #expect(HMACSHA256.code(of: message, key: key) == code)
+                let codes = HMACSHA256.codes(of: key, message, key: key)
+                #expect(codes == [HMACSHA256.code(of: key, key: key), code])
                 #expect(HMACSHA256(key: Secret(copying: key)).code(of: message) == code)
             }
         }

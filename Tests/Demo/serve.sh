@@ -13,6 +13,7 @@ for purpose in audit checkpoint subject-store subject-index; do
 done
 # Ctrl-C is for the server alone: the agent writes what is left when that has ended.
 setsid $audit run --log $place/log --ring $ring --keys $place/keys --deployment local --anchor $place/anchors.jsonl \
+    --metrics-page $ring.metrics \
     > /dev/null 2>> $place/agent.log &
 agent=$!
 trap 'kill $agent 2> /dev/null; wait $agent || true' EXIT

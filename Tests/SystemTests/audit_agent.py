@@ -40,11 +40,12 @@ class Auditing:
         self.pubkey.write_text("".join(f"{key['public_key']}\n" for key in public["keys"]))
         self.process = None
 
-    def start(self):
+    def start(self, output=subprocess.DEVNULL, **environment):
         self.errors = (self.place / "agent.log").open("a")
         self.process = subprocess.Popen(
             [binary(), "run", "--log", self.log, "--ring", self.ring, "--keys", self.keys, "--deployment", "test",
-             "--anchor", self.anchor, *map(str, self.arguments)], stdout=subprocess.DEVNULL, stderr=self.errors)
+             "--anchor", self.anchor, *map(str, self.arguments)], stdout=output, stderr=self.errors,
+            env=os.environ | environment)
         return self
 
     def kill(self):

@@ -1,9 +1,11 @@
 """The server and `vencejo-audit run` together, as an operator runs them: every call is in the log, once, whatever is killed."""
 import concurrent.futures
+import fcntl
 import hashlib
 import hmac
 import json
 import os
+import pathlib
 import random
 import signal
 import subprocess
@@ -16,8 +18,9 @@ from audit_agent import Auditing, run
 from calls import PATIENCE, controls, refused, request
 from stubs import control, prediction_grpc
 
-#: `make kills` sets it to 500.
-KILLS = int(os.environ.get("VENCEJO_KILLS", 12))
+#: So many of the server and as many of the agent, in four runs side by side; `make kills` sets it to 500.
+KILLS = int(os.environ.get("VENCEJO_KILLS", 6))
+KILL_SEEDS = range(4 if KILLS > 100 else 1)
 DISK = ("--audit-predictions", "disk,closed")
 
 
@@ -199,9 +202,51 @@ def test_a_full_disk_closes_and_loses_nothing(audited, auditing, small_disk):
     assert any(each["record"].get("alarm", {}).get("name") == "disk" for each in auditing.records())
 
 
-def test_kills_of_server_and_agent_lose_nothing_and_double_nothing(serve, repository, ring, auditing):
-    """kill -9 of one or the other at moments of a seed, under load: what was answered is in the log once."""
-    moments = random.Random(7)
+@pytest.mark.parametrize("call", ["write", "fdatasync"])
+def test_a_disk_with_errors_closes_and_loses_nothing(call, audited, auditing, tmp_path):
+    """EIO: no answer leaves whose record is not durable; without errors all goes on, and what was withheld is in the log once."""
+    library, broken = tmp_path / "broken_disk.so", tmp_path / "broken"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, pathlib.Path(__file__).with_name("broken_disk.c")], check=True)
+    server = audited(*DISK)
+    auditing.start(LD_PRELOAD=str(library), BROKEN_DISK=str(broken))
+    ask = stub(server)
+    for number in range(20):
+        ask.Predict(named(number), timeout=PATIENCE, wait_for_ready=True)
+    broken.write_text(call)
+    refused(grpc.StatusCode.UNAVAILABLE, lambda: ask.Predict(named(20), timeout=PATIENCE), "withheld")
+    assert '"level":"error"' in auditing.said() and f"{call}: Input/output error" in auditing.said()
+    broken.unlink()
+    for number in range(21, 40):
+        ask.Predict(named(number), timeout=PATIENCE)
+    server.stop()
+    auditing.stop()
+    assert auditing.verify() == 0
+    assert sorted(int(each["payload"]["request_id"][5:]) for each in auditing.calls()) == list(range(40))
+    assert sum("withheld" in each["record"] for each in auditing.records()) == 1
+
+
+def test_nobody_who_reads_checkpoints_stops_the_agent(auditing):
+    """Its standard output is a pipe that is full: lines are left out, which is said, and orders are carried out."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    auditing.start(output=writer)
+    os.close(writer)
+    auditing.until(lambda found: found)
+    for number in range(30):
+        code, _, error = run("hold", "--log", auditing.log, "--subject", f"s{number}", "--reason", "a law suit")
+        assert code == 0, error
+    auditing.stop()
+    os.close(reader)
+    assert auditing.said().count("standard output takes no checkpoints") == 1
+    assert auditing.verify() == 0
+
+
+@pytest.mark.parametrize("seed", KILL_SEEDS)
+def test_kills_of_server_and_agent_lose_nothing_and_double_nothing(seed, serve, repository, ring, auditing):
+    """kill -9 of one and the other at moments of a seed, under load: what was answered is in the log once."""
+    moments = random.Random(seed)
+    victims = [auditing, None] * (KILLS // len(KILL_SEEDS))
+    moments.shuffle(victims)
     answered, asked = [], 0
     auditing.start()
     server = None
@@ -216,13 +261,13 @@ def test_kills_of_server_and_agent_lose_nothing_and_double_nothing(serve, reposi
             done.append(f"call-{number}")
         return done
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for _ in range(KILLS):
+        for victim in victims:
             if server is None:
                 server = serve("--audit-ring", ring, "--shards", 2, *DISK, repository=repository)
             running = [pool.submit(calls, server, asked + 1000 * thread) for thread in range(4)]
             asked += 4000
             time.sleep(moments.uniform(0.05, 0.6))
-            if moments.random() < 0.5:
+            if victim:
                 auditing.kill()
                 auditing.start()
             else:
@@ -237,7 +282,7 @@ def test_kills_of_server_and_agent_lose_nothing_and_double_nothing(serve, reposi
     assert auditing.verify() == 0
     found = [each["payload"]["request_id"] for each in auditing.calls()]
     assert len(found) == len(set(found)), "a record came twice"
-    assert set(answered) <= set(found) and len(answered) > 20 * KILLS
+    assert set(answered) <= set(found) and len(answered) > 20 * len(victims)
     sources = [tuple(each["record"]["source"].values()) for each in auditing.records() if "source" in each["record"]]
     assert len(sources) == len(set(sources))
     assert not [each for each in auditing.records() if "alarm" in each["record"]], "a false alarm"

@@ -64,6 +64,10 @@ struct RunCommand: ParsableCommand {
     @Option(help: "Which messages payloads hold, besides their digests.") var copies = Copies.none
     @OptionGroup var retention: RetentionOptions
     @Flag(help: "Key files may be readable by their group.") var groupReadableKeys = false
+    @Option(
+        help: ArgumentHelp(
+            "Show metrics in this page of shared memory, which vencejo-metrics --audit-page reads.", valueName: "path"))
+    var metricsPage: String?
 
     func validate() throws {
         guard !anchorRequired || anchor != nil else {
@@ -80,6 +84,9 @@ struct RunCommand: ParsableCommand {
     private func keep(_ logger: Logger) throws(AgentError) {
         let clock = SystemClock()
         let folder = try AuditDirectory(locking: log)
+        let page = try metricsPage.map { (path) throws(AgentError) in
+            try AgentPage(path, version: VencejoAudit.configuration.version, now: clock.now)
+        }
         let keyrings = try AgentKeyrings(folder: keys, mayBeGroupReadable: groupReadableKeys, now: clock.now)
         let (file, anchors) = try openAnchor(keyrings, logger)
         let opened = try LogOpening(
@@ -87,33 +94,35 @@ struct RunCommand: ParsableCommand {
         ).open()
         let payloadKeys = try payloadKeys(keyrings)
         let anchored = AnchoredSize()
+        let output = CheckpointOutput { logger.warning("\($0)") }
         let voice = AgentVoice { level, sentence in
             logger.log(level: level.logged, "\(sentence)")
         } anchor: { line in
             anchored.note(line)
-            // A reader that went away takes no lines; the agent goes on.
-            try? FileHandle.standardOutput.write(contentsOf: Data("\(line)\n".utf8))
+            output.write(line)
             if let problem = file?.append(line) { logger.error("\(problem)") }
         }
         let world = Agent.World(clock: clock, sockets: SeqPacketSockets(), random: RandomBytes.make)
         let agent = Agent(
             opened, rings: ring, keyrings: keyrings, payloadKeys: payloadKeys, copies: copies.bodies,
             name: "vencejo-audit \(VencejoAudit.configuration.version)", world: world, voice: voice)
+        page?.show(agent, now: clock.now)
         let commands = CommandLoop(
             agent, from: opened.state, try commandSocket(), folder: log, policy: try retention.policy(),
             bytesMax: try retention.bytes(), world: world, voice: voice)
         logger.info(
             "the log is open", metadata: ["origin": "\(opened.state.origin)", "entries": "\(opened.state.tree.size)"])
-        loop(agent, commands, anchored, clock, file)
+        loop(agent, commands, anchored, clock, file, page)
         let isWhole = agent.finish { pause in _ = AgentSignals.next(withinNanoseconds: pause) }
         file?.sync(clock.now, isLast: true)
+        page?.close()
         if isWhole { logger.info("the log is closed") } else { logger.error("records stay in the rings") }
     }
 
     /// Until a signal asks to end.
     private func loop(
         _ agent: Agent, _ commands: CommandLoop<FolderVolume, FolderVolume, CommandSocket>, _ anchored: AnchoredSize,
-        _ clock: SystemClock, _ file: AnchorFile?
+        _ clock: SystemClock, _ file: AnchorFile?, _ page: AgentPage?
     ) {
         let second: UInt64 = 1_000_000_000
         var looked = clock.now.nanoseconds
@@ -130,6 +139,7 @@ struct RunCommand: ParsableCommand {
             looked = now.nanoseconds
             agent.lookAtKeys(isOrdered: false)
             file?.sync(now)
+            page?.show(agent, now: now)
         }
     }
 
@@ -170,6 +180,27 @@ struct RunCommand: ParsableCommand {
 
 private typealias Agent = AuditAgent<FolderVolume, PayloadKeyStore<FolderVolume>>
 
+/// Standard output, whose reader may be gone or stand still: the agent goes on, and waits for no reader.
+private final class CheckpointOutput {
+    private let warn: (String) -> Void
+    private var isTold = false
+
+    init(warn: @escaping (String) -> Void) { self.warn = warn }
+
+    /// A line is shorter than a pipe takes whole, if it takes any (PIPE_BUF, pipe(7)).
+    func write(_ line: String) {
+        var output = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+        if unsafe poll(&output, 1, 0) == 1, output.revents & Int16(POLLOUT) != 0 {
+            try? FileHandle.standardOutput.write(contentsOf: Data("\(line)\n".utf8))
+        } else if !isTold {
+            isTold = true
+            warn(
+                "standard output takes no checkpoints, as its reader stands still: they are left out there; "
+                    + "--anchor has them")
+        }
+    }
+}
+
 /// How many entries the newest checkpoint covers that was told.
 private final class AnchoredSize {
     private(set) var entries: UInt64 = 0
@@ -178,6 +209,19 @@ private final class AnchoredSize {
     func note(_ line: String) {
         let lines = line.components(separatedBy: "\\n")
         if lines.count > 2, let size = UInt64(lines[1]) { entries = size }
+    }
+}
+
+extension AgentPage {
+    fileprivate func show(_ agent: Agent, now: AgentTime) {
+        show(agent, payloadKeys: agent.payloadKeys.count, residentBytes: Self.residentBytes, now: now)
+    }
+
+    /// proc(5), /proc/pid/statm: its second number, in pages.
+    private static var residentBytes: UInt64 {
+        let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
+        let numbers = text.split(separator: " ")
+        return numbers.count > 1 ? (UInt64(numbers[1]) ?? 0) * UInt64(sysconf(Int32(_SC_PAGESIZE))) : 0
     }
 }
 
