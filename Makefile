@@ -68,8 +68,10 @@ flakes: build build-agents $(venv)/ready ## Run the system tests 20 times, until
 # What a build says of itself: `vencejo --version`, vencejo_build_info.
 build build-agents release-agents audit-agent: export VENCEJO_REVISION ?= $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2> /dev/null)
 
+# Not all targets: the audit agent's are compiled with the agents.
 build: packages ## Build the release binary, .build/release/vencejo
-	swift build $(release) $(strict) && $(took)
+	swift build $(release) $(strict) --product vencejo
+	swift build $(release) $(strict) --product micro && $(took)
 
 build-tests: packages
 	swift build --product vencejoPackageTests $(strict) $(lean) $(tests) && $(took)
