@@ -57,7 +57,11 @@ public struct LogOpening<Folders: AuditFolders> {
         case .contradicted(_, let state):
             let old = try contradiction(volume, last, state)
             return try make(number + 1, after: old, oldestLog: state?.oldestLog ?? oldestHere)
-        case .none: return try born(volume, names, nil)
+        case .none:
+            // Its segments are gone, and what was signed of it is not: it is no log that was never begun.
+            let anchored = anchors.checkpoints(of: String(last.suffix(32))).max { $0.size < $1.size }
+            guard let anchored else { return try born(volume, names, nil) }
+            return try make(number + 1, after: Contradiction(of: anchored), oldestLog: oldestHere)
         }
     }
 

@@ -32,6 +32,22 @@ import Testing
     #expect(stage.disk.logs.map { $0.prefix(9) } == ["log-0002-"])
 }
 
+/// The folder of the log is there, and its segments are gone: what was signed of them rules out that it is a new log.
+@Test func aLogWithoutSegmentsIsNotBegunAgain() throws {
+    let stage = try Stage()
+    #expect(try stage.agent().finish { stage.clock.pass($0) })
+    let log = stage.disk.logs[0]
+    let volume = try stage.disk.open(log)
+    for name in try volume.names() { try volume.remove(name) }
+    let next = try stage.agent()
+    #expect(next.counts.logFaults == 1)
+    #expect(next.finish { stage.clock.pass($0) })
+    #expect(stage.disk.logs.map { $0.prefix(9) } == ["log-0000-", "log-0001-"])
+    let told = try Reading(stage.disk, stage.keyrings(), [], stage.store).events("log")
+    #expect(told.map { $0["reason"] as? Int } == [3])
+    #expect(told[0]["previous_log"] as? String == log.suffix(32).description)
+}
+
 /// The agent dies while the next log is born: the life after it goes on with that one, and it still names the old one.
 @Test func anotherLogIsBornOnce() throws {
     let stage = try Stage()
