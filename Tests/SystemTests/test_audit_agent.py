@@ -225,7 +225,7 @@ def test_a_disk_with_errors_closes_and_loses_nothing(call, audited, auditing, tm
     assert sum("withheld" in each["record"] for each in auditing.records()) == 1
 
 
-def test_nobody_who_reads_checkpoints_stops_the_agent(auditing):
+def test_a_reader_that_stands_still_stops_no_agent(auditing):
     """Its standard output is a pipe that is full: lines are left out, which is said, and orders are carried out."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
