@@ -51,6 +51,18 @@ private func problem(_ body: () throws -> Void) -> RecordRingError? {
         }?.sentence == "/none/ring-0000000000000001.ring.new: open: No such file or directory")
 }
 
+/// A server says how long its records may wait; a file that says for ever is not believed.
+@Test(arguments: [(0, 0), (10_000_000, 10_000_000), (.max, 100_000_000)] as [(UInt64, UInt64)])
+func patience(told: UInt64, believed: UInt64) throws {
+    let place = try Place()
+    let instance = RecordInstance(high: 1, low: 2)
+    let rings = try RecordRings(
+        folder: place.folder, instance: instance, rings: 1, wordsPerRing: 64, mode: .acknowledge,
+        patienceNanoseconds: told)
+    #expect(try RecordRingFile(place.folder + "/" + instance.fileName).patienceNanoseconds == believed)
+    withExtendedLifetime(rings) {}
+}
+
 @Test func aFileGoesWhenItsServerIsDeadAndAllIsDurable() throws {
     let place = try Place()
     let path: String
