@@ -70,8 +70,7 @@ build build-agents release-agents audit-agent: export VENCEJO_REVISION ?= $(shel
 
 # Not all targets: the audit agent's are compiled with the agents.
 build: packages ## Build the release binary, .build/release/vencejo
-	swift build $(release) $(strict) --product vencejo
-	swift build $(release) $(strict) --product micro && $(took)
+	swift build $(release) $(strict) --product vencejo && swift build $(release) $(strict) --product micro && $(took)
 
 build-tests: packages
 	swift build --product vencejoPackageTests $(strict) $(lean) $(tests) && $(took)
